@@ -1,0 +1,92 @@
+# The project's commands. Each needs only Python 3.11 or later, a C compiler and make; `make` alone lists them.
+PYTHON ?= python3
+VENV ?= .venv
+# Options of pytest, as in: make test PYTEST="-k zlib"
+PYTEST ?= -n auto
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet
+# What the package is made of: a change in any of these installs it anew.
+SOURCES := setup.py pyproject.toml MANIFEST.in \
+    $(shell find src -type f \( -name '*.c' -o -name '*.h' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \))
+ASAN_VENV := .venv-asan
+# Compilers that the tests start run without the preloaded sanitizer. C++ in a plugin wants its runtime from the start.
+ASAN_RUN = env PYTHONMALLOC=malloc \
+    ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 \
+    CC="env -u LD_PRELOAD $${CC:-gcc}" CXX="env -u LD_PRELOAD $${CXX:-g++}" \
+    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)"
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help doctor venv demo test lint format types asan dist clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo 'PYTHON=python3.12 chooses another Python, VENV=folder another virtual environment.'
+
+doctor:  ## say what this machine lacks, if anything
+	@tools/doctor.sh $(PYTHON)
+
+venv: $(VENV)/.installed  ## make the virtual environment with the package in it
+
+demo: $(VENV)/.demo  ## run the examples: a driver, another in its place, the system's zlib
+	@tools/demo.sh $(CURDIR)/$(BIN)/python
+
+test: $(VENV)/.test  ## run the whole suite (PYTEST="-k name" for a part)
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.lint  ## check style, sizes and includes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python tools/check_sizes.py
+	$(BIN)/python tools/check_includes.py
+
+format: $(VENV)/.lint  ## rewrite the Python files in the project's layout
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.test  ## check types: mypy on the package and the tests, pyright on tests/typing
+	$(BIN)/mypy
+	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls tests tools
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+asan: export PLUGIN_SANITIZE = address,undefined
+asan:  ## run the suite with the extension under AddressSanitizer and UBSan
+	$(MAKE) VENV=$(ASAN_VENV) $(ASAN_VENV)/.test
+	$(ASAN_RUN) $(ASAN_VENV)/bin/python -m pytest -m "not packaging" $(PYTEST)
+
+dist: $(VENV)/.test  ## make the source distribution and the wheel in dist/
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist .
+
+clean:  ## remove everything that was made
+	rm -rf .venv .venv-* build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .cache
+	find src tests examples tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp says that what it is named after is up to date in $(VENV).
+$(VENV)/.created:
+	@tools/doctor.sh $(PYTHON)
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) --upgrade pip 'setuptools>=77'
+	@touch $@
+
+$(VENV)/.installed: $(SOURCES) | $(VENV)/.created
+	@# A wheel takes what lies in build/lib: no file that src no longer has, but the extension need not be built anew.
+	@find build -type f -path '*/lib*/plugin/*' ! -name '*.so' -delete 2>/dev/null || true
+	PLUGIN_WERROR=1 $(INSTALL) --no-build-isolation --no-deps --force-reinstall .
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml $(VENV)/.installed
+	$(INSTALL) --group demo
+	@touch $@
+
+$(VENV)/.test: pyproject.toml $(VENV)/.installed
+	$(INSTALL) --group test
+	@touch $@
+
+$(VENV)/.lint: pyproject.toml | $(VENV)/.created
+	$(INSTALL) --group lint
+	@touch $@

@@ -1,0 +1,188 @@
+/* The contracts of the declaration parser: C text in, types out.  Knows no Python.
+ *
+ * A Scope holds what one plugin declares.  It is not thread-safe: its owner locks it.  Everything that a
+ * scope hands out is borrowed and lives, unchanged, as long as the scope. */
+#ifndef PLUGIN_DECLARE_H
+#define PLUGIN_DECLARE_H
+
+#include "native.h"
+
+enum {
+    DIMS_MAX = 4,                  /* dimensions of an array */
+    PARAMS_MAX = 64,               /* parameters of a function; what can be called may have fewer */
+
+    /* How many words a call passes: in integer registers, in floating-point registers, and on the stack. */
+#if defined(__aarch64__)
+    CALL_INTEGERS = 8,
+#else
+    CALL_INTEGERS = 6,
+#endif
+    CALL_FLOATS = 8,
+#if defined(__APPLE__) && defined(__aarch64__)
+    CALL_STACK = 0,                /* packed there, not in words: not done yet */
+#else
+    CALL_STACK = 32,
+#endif
+};
+
+typedef enum {
+    TYPE_VOID,
+    TYPE_BOOL,
+    TYPE_CHAR,                     /* plain char; signed as the header record says */
+    TYPE_INTEGER,
+    TYPE_FLOAT,                    /* float or double */
+    TYPE_ENUM,
+    TYPE_POINTER,
+    TYPE_ARRAY,                    /* of constant length; never the type of a parameter */
+    TYPE_STRUCT,                   /* STRUCT_FORWARD: a name without a shape, known by pointer only */
+    TYPE_FUNCTION,
+    TYPE_REFUSED,                  /* known to C, not to us: long double, _Complex, unions, va_list ... */
+} TypeKind;
+
+/* The words of section 1 of the design. */
+enum {
+    WORD_COUNT = 1 << 0,
+    WORD_OUT = 1 << 1,
+    WORD_INOUT = 1 << 2,
+    WORD_NULLABLE = 1 << 3,
+    WORD_OWNED = 1 << 4,
+    WORD_FREE = 1 << 5,
+    WORD_DESTRUCTOR = 1 << 6,
+    WORD_BYTES = 1 << 7,
+    WORD_BLOCKING = 1 << 8,
+    WORD_THREADSAFE = 1 << 9,
+    WORD_RETAINED = 1 << 10,
+};
+
+typedef struct Type Type;
+typedef struct Field Field;
+
+/* One extent of an array, or one argument of plugin_count. */
+typedef struct {
+    const char *name;              /* the length's name; NULL for a constant */
+    bool pointed;                  /* plugin_count(*n) */
+    int index;                     /* of the parameter or member so named */
+    size_t constant;
+} Dim;
+
+/* A parameter of a function or a member of a struct. */
+struct Field {
+    const char *name;              /* NULL for a parameter without one */
+    const Type *type;              /* of a parameter `T x[n][m]`: T *, with the extents in dims */
+    unsigned words;
+    int dim_count;
+    const Dim *dims;
+    size_t offset;                 /* bytes, of a member */
+};
+
+typedef struct {
+    const Type *result;
+    unsigned words;                /* before the result */
+    const char *release;           /* the f of plugin_free(f), or NULL */
+    int count;
+    const Field *params;
+    bool varargs;
+} Prototype;
+
+typedef struct {
+    const char *name;
+    const char *text;              /* normalised: one blank between tokens */
+    enum { STRUCT_FORWARD, STRUCT_READING, STRUCT_READY, STRUCT_FAILED } state;
+    int count;
+    const Field *members;
+    size_t size;                   /* bytes */
+    size_t align;                  /* bytes */
+    const Record *record;          /* where it stands, with the compiler's own size; NULL for a host's text */
+    char *failure;                 /* why it could not be understood */
+} Struct;
+
+typedef struct {
+    const char *name;
+    int64_t value;
+} Enumerator;
+
+typedef struct {
+    const char *name;              /* the tag, or the typedef's name; NULL if it has neither */
+    int count;
+    const Enumerator *enumerators;
+} Enum;
+
+struct Type {
+    TypeKind kind;
+    bool is_signed;                /* of integers, enums and char */
+    bool is_const;
+    size_t size;                   /* bytes, of scalars, enums and pointers: ask type_size */
+    size_t align;                  /* bytes */
+    const char *name;              /* of scalars their C spelling, of STRUCT and ENUM the tag */
+    const Type *target;            /* what a pointer points to, the item of an array */
+    size_t length;                 /* items of an array */
+    Struct *record;                /* of TYPE_STRUCT */
+    const Enum *enumeration;       /* of TYPE_ENUM */
+    const Prototype *prototype;    /* of TYPE_FUNCTION */
+};
+
+/* A function or a variable that was declared. */
+typedef struct {
+    const char *name;              /* NULL for a bare type such as `double (double)` */
+    const char *text;              /* as its author wrote it */
+    const Type *type;
+    unsigned words;                /* of a variable; a function's stand in its prototype */
+    const Record *record;          /* NULL when the host declared it */
+} Declaration;
+
+typedef struct Scope Scope;
+
+/* A scope over the records of `facts` (borrowed; may be NULL) for a library whose plain char is signed or not.
+ * NULL when memory is short. */
+Scope *scope_new(const FileFacts *facts);
+void scope_free(Scope *scope);
+
+/* Add the host's declarations: all of `text` or, on failure, none of it.  Functions, variables, typedefs,
+ * structs, enums and constants; a name that is declared already must be declared alike.
+ * Returns 0, or -1 with `reason` filled in. */
+int scope_declare(Scope *scope, const char *text, char reason[REASON_MAX]);
+
+/* The declaration of the function or variable `name`, read now if it was not read before.
+ * Returns NULL with an empty `reason` if nothing declares it, with a reason if what declares it cannot be
+ * understood. */
+const Declaration *scope_find(Scope *scope, const char *name, char reason[REASON_MAX]);
+
+/* Read one type, with or without a name in it: `double (double)`, `int x[3]`, `double cos(double x);`.
+ * The caller owns `*declaration`, whose parts are borrowed.  Returns 0, or -1 with `reason`. */
+int scope_read_type(Scope *scope, const char *text, Declaration *declaration, char reason[REASON_MAX]);
+
+/* The function marked plugin_destructor whose first parameter points to the struct or opaque type `name`, or
+ * NULL.  Declarations that cannot be understood are passed over. */
+const Declaration *scope_destructor(Scope *scope, const char *name);
+
+/* Make sure that the members of a struct have been read.  0, or -1 with `reason`; also -1 when it is only a
+ * forward declaration, with an empty reason. */
+int scope_complete(Scope *scope, Struct *record, char reason[REASON_MAX]);
+
+/* Call `visit` with the name of each function and variable that is declared, until it returns non-zero. */
+int scope_each(Scope *scope, int (*visit)(void *context, const char *name, RecordKind kind), void *context);
+
+/* key.c: the text that tells a struct from every other: its own, and that of each struct it names, once.
+ * Returns a malloc'ed string that the caller frees, or NULL when memory is short.  The struct is complete. */
+char *scope_struct_key(Scope *scope, Struct *record);
+
+/* Whether two types are one to a C compiler, names of parameters aside; words are compared when `words` is set. */
+bool type_equal(const Type *a, const Type *b, bool words);
+
+/* Whether any word stands in the declaration (function: of its prototype). */
+bool type_has_words(const Type *type);
+
+/* The size and alignment of a type in bytes, once its struct has been read. */
+size_t type_size(const Type *type);
+size_t type_align(const Type *type);
+
+/* The function that a type is or points to, or NULL. */
+const Type *type_function(const Type *type);
+
+/* Write the C spelling of `type`, `name` in its place (may be NULL), cut to `size` bytes with the NUL. */
+void type_spell(const Type *type, const char *name, char *buffer, size_t size);
+
+/* The C spelling of one word (`plugin_out`). */
+const char *word_name(unsigned word);
+
+#endif

@@ -1,0 +1,171 @@
+/* What the parts of the declaration parser share: lex.c, type.c, declare.c and scope.c, in this order of
+ * dependence (scope.c and declare.c call each other through this page only). */
+#ifndef PLUGIN_PARSE_H
+#define PLUGIN_PARSE_H
+
+#include "declare.h"
+
+#include <setjmp.h>
+
+enum {
+    DEPTH_MAX = 48,                /* nested brackets and declarators; guards the C stack */
+    TEXT_MAX = 1 << 20,            /* bytes of one declaration text */
+};
+
+/* Memory that is freed all at once. */
+typedef struct ArenaBlock ArenaBlock;
+typedef struct {
+    ArenaBlock *first;
+} Arena;
+
+/* Zeroed memory, aligned for any type, or NULL. */
+void *arena_alloc(Arena *arena, size_t size);
+void arena_free(Arena *arena);
+
+typedef enum { TOKEN_END, TOKEN_NAME, TOKEN_NUMBER, TOKEN_CHARACTER, TOKEN_STRING, TOKEN_MARK } TokenKind;
+
+typedef struct {
+    TokenKind kind;
+    const char *start;
+    size_t size;                   /* bytes */
+} Token;
+
+/* One reading of one text.  Errors leave by parse_fail, which never returns: everything that a reading allocates
+ * is in the scope's arena, so there is nothing to release on the way. */
+typedef struct {
+    Scope *scope;
+    Arena *arena;
+    const char *cursor;            /* behind the current token */
+    Token token;
+    int depth;
+    char *reason;                  /* REASON_MAX bytes */
+    jmp_buf failed;
+} Parser;
+
+/* ------------------------------------------------------------------ lex.c */
+
+/* Begin to read `text`: the first token is current. */
+void lex_start(Parser *parser, Scope *scope, Arena *arena, const char *text, char reason[REASON_MAX]);
+
+/* Leave the reading with a sentence; `near` adds the current token. */
+_Noreturn void parse_fail(Parser *parser, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void parse_fail_near(Parser *parser, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void lex_next(Parser *parser);
+bool lex_is(const Parser *parser, const char *text);
+bool lex_accept(Parser *parser, const char *text);
+void lex_expect(Parser *parser, const char *text);
+void lex_enter(Parser *parser);    /* one bracket deeper; fails at DEPTH_MAX */
+void lex_leave(Parser *parser);
+
+/* The current token as a string in the arena; memory of `size` zeroed bytes there.  Both fail by parse_fail. */
+const char *parse_copy(Parser *parser, const char *start, size_t size);
+void *parse_alloc(Parser *parser, size_t size);
+
+/* Room for one more item behind `count` items of `size` bytes: the same memory, or more with the items copied. */
+void *parse_grow(Parser *parser, void *items, int count, size_t size);
+
+/* The text from `start` to `end` with one blank between tokens, in the arena. */
+const char *parse_normalise(Parser *parser, const char *start, const char *end);
+
+/* Read a constant expression: literals, enumerators and + - ~ | & << >> ( ). */
+int64_t parse_constant(Parser *parser);
+
+/* ------------------------------------------------------------------ type.c */
+
+/* The scalar of that C spelling (`unsigned long`, `size_t`, `int32_t`), or NULL. */
+const Type *type_scalar(const char *name, size_t size);
+extern const Type type_void, type_int;
+
+/* The plain char of a library whose char is signed or not. */
+const Type *type_char(bool is_signed);
+
+/* ------------------------------------------------------------------ specify.c */
+
+/* What was read before the declarators. */
+typedef struct {
+    const Type *type;
+    unsigned words;
+    const char *release;           /* of plugin_free */
+    bool is_typedef;
+    bool words_taken;              /* by a function type: they are its result's */
+} Specifiers;
+
+/* One name with its type, before it is known what it is for. */
+typedef struct {
+    const char *name;
+    const Type *type;
+    unsigned words;                /* behind the name, or among its stars */
+    int dim_count;                 /* of plugin_count */
+    Dim dims[DIMS_MAX];
+} Declarator;
+
+Type *parse_type(Parser *parser, TypeKind kind, const Type *target);
+Type *parse_pointer(Parser *parser, const Type *target);
+const Type *parse_const(Parser *parser, const Type *type);
+
+/* Fail unless a value of that type can be laid out: `what` says where it stands, `name` what it is called. */
+void parse_require_shape(Parser *parser, const Type *type, const char *what, const char *name);
+
+/* Read a word of ours if one stands here.  Among the specifiers there is no `declarator`, behind a name no `release`. */
+bool read_word(Parser *parser, unsigned *words, const char **release, Declarator *declarator);
+
+/* Read an attribute, or a word of C that changes nothing for a caller, if one stands here. */
+bool skip_noise(Parser *parser);
+
+/* All that stands before a declarator. */
+Specifiers read_specifiers(Parser *parser);
+
+/* ------------------------------------------------------------------ rules.c: each fails the reading, or returns */
+
+void rule_words(Parser *parser, unsigned words, unsigned allowed, const char *place);
+void rule_function(Parser *parser, const Type *function, const char *name);
+void rule_result_words(Parser *parser, const Prototype *prototype);
+void rule_param(Parser *parser, const Field *param, int number);
+void rule_member(Parser *parser, const Field *member);
+
+/* Find the parameters or members that the extents name. */
+void rule_dims(Parser *parser, Field *fields, int count, const char *what);
+
+/* ------------------------------------------------------------------ declare.c */
+
+/* Read all declarations of the text into the scope. */
+void declare_all(Parser *parser);
+
+/* Read one declaration or bare type and the end of the text. */
+void declare_one(Parser *parser, Declaration *declaration);
+
+/* Read `{ members }` and fill in `record`. */
+void declare_struct_body(Parser *parser, Struct *record);
+
+/* ------------------------------------------------------------------ scope.c */
+
+typedef enum { ENTRY_TYPEDEF, ENTRY_CONSTANT, ENTRY_DECLARATION, ENTRY_TAG } EntryKind;
+
+typedef struct Entry Entry;
+struct Entry {
+    const char *name;
+    EntryKind kind;
+    const Type *type;              /* of a typedef or a tag */
+    int64_t value;                 /* of a constant */
+    Declaration declaration;
+    char *failure;                 /* why the record could not be understood; the entry is then nothing else */
+    Entry *next;
+};
+
+/* Names of variables, functions, typedefs and constants share one space, tags have another, as in C. */
+Entry *scope_entry(Scope *scope, const char *name, size_t size, bool tag);
+
+/* Add an entry; a name that is there must mean the same, or the reading fails with both texts. */
+void scope_add(Parser *parser, const Entry *entry);
+
+/* What `name` means as a type, records included; an opaque type if nothing declares it. */
+const Type *scope_type(Parser *parser, const char *name, size_t size, bool tag);
+
+/* The struct of that tag, made as a forward declaration if it is not there. */
+Struct *scope_struct(Parser *parser, const char *name, size_t size, const Type **type);
+
+bool scope_char_is_signed(const Scope *scope);
+uint32_t scope_abi(const Scope *scope);        /* major << 16 | minor of the records, 0 without a manifest */
+
+#endif
