@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import platform
 import shlex
 import shutil
 import struct
@@ -16,6 +17,7 @@ PLUGINS = TESTS / "plugins"
 HEADER, FUNC, VAR, STRUCT, ENUM, DECLARE, DOC, INIT = range(0x101, 0x109)
 
 PT_NOTE = 4
+CHAR_MIN = -128 if platform.machine() == "x86_64" else 0  # of this machine's C
 
 
 class Note(NamedTuple):
@@ -33,7 +35,7 @@ def include_directory() -> str:
     try:
         import plugin
 
-        return plugin.get_include()
+        return str(plugin.get_include())
     except (ImportError, AttributeError):
         return str(TESTS.parent / "src" / "plugin" / "include")
 

@@ -94,7 +94,10 @@ class TestResult:
 
     def test_archive(self):
         """A declared function is taken out of an archive, though nothing calls it."""
-        subprocess.run(["ar", "rc", "far.a", compile_object(write("f.c", "int far_away(void) { return 7; }\n"))], check=True)
+        subprocess.run(
+            ["ar", "rc", "far.a", compile_object(write("f.c", "int far_away(void) { return 7; }\n"))],
+            check=True,
+        )
         build([write("main.c", DECLARED_ONLY), "far.a"], "far.so")
 
         assert 7 == load("far.so").far_away()
@@ -197,7 +200,7 @@ class TestRefusals:
         """The compiler's own words pass through unchanged."""
         self.refusal(write("driver.c", "#error these very words\n"))
 
-        assert "driver.c:1:2: error: #error these very words" in capfd.readouterr().err
+        assert re.search("driver.c:1:2: error: .*these very words", capfd.readouterr().err)
 
     def test_two_headers(self, capfd):
         """A second PLUGIN in another file fails at link time."""
@@ -208,7 +211,11 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         ("source", "said"),
-        [("absent.c", "does not exist"), ("notes.txt", "flags stand after --"), ("old.so", "flags stand after --")],
+        [
+            ("absent.c", "does not exist"),
+            ("notes.txt", "flags stand after --"),
+            ("old.so", "flags stand after --"),
+        ],
     )
     def test_sources(self, source, said):
         """A source that is not there or of no known kind is named."""

@@ -66,7 +66,10 @@ class TestDistributions:
         extensions = {name for name in package if name.endswith(".so")}
         source = clone / "src" / "plugin"
 
-        assert {path.name for path in source.glob("*.py*")} | {"include/plugin.h", "py.typed"} == package - extensions
+        assert {path.name for path in source.glob("*.py*")} | {
+            "include/plugin.h",
+            "py.typed",
+        } == package - extensions
         assert "_plugin.pyi" in package
         assert [True] == [name.startswith("_plugin.") for name in extensions]
 
@@ -84,7 +87,8 @@ class TestDistributions:
         with tarfile.open(path) as archive:
             found = {name.partition("/")[2] for name in archive.getnames()}
         folders = [clone / folder for folder in ("src", "tests", "tools", "examples", "docs", ".ci")]
-        wanted = {str(path.relative_to(clone)) for folder in folders for path in folder.rglob("*") if path.is_file()}
+        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        wanted = {str(path.relative_to(clone)) for path in files if path.parent.suffix != ".egg-info"}
 
         assert set() == {name for name in wanted if not name.endswith((".so", ".o", ".a"))} - found
         assert {"Makefile", "LICENSE", "CHANGELOG.md", "README.md", "setup.py", "pyproject.toml"} <= found
@@ -190,7 +194,8 @@ class TestCommands:
     def test_headers(self, tmp_path, fails_on, said):
         """A compiler without the headers of the C library or of Python: each is one sentence."""
         compiler = tmp_path / "cc"
-        compiler.write_text(f'#!/bin/sh\nfor word; do case $word in *.c) ! grep -q {fails_on} "$word";; esac; done\n')
+        check = f'for word; do case $word in *.c) grep -q {fails_on} "$word" && exit 1;; esac; done'
+        compiler.write_text(f"#!/bin/sh\n{check}\nexit 0\n")
         compiler.chmod(0o755)
         done = run(ROOT / "tools/doctor.sh", sys.executable, env={**ENVIRONMENT, "CC": str(compiler)})
 

@@ -1,4 +1,4 @@
-"""Fails when a part of the core that must know no Python sees Python.h, or when headers include each other in a ring."""
+"""Fails when a part of the core that must know no Python sees Python.h, or when includes make a ring."""
 
 import re
 import sys

@@ -1,43 +1,55 @@
 #!/bin/sh
 # The demonstration: one host program, two drivers swapped under it, and a library that nobody here wrote.
 #
-# Usage: tools/demo.sh PYTHON     (a Python that has the package installed; `make demo` runs this)
+# Usage: tools/demo.sh FOLDER     (the bin folder of a virtual environment that has the package; see `make demo`)
 set -eu
+exec 2>&1
 
-python=$1
-root=$(cd "$(dirname "$0")/.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-export PYTHONDONTWRITEBYTECODE=1
+bin=$(cd "$1" && pwd)
+cd "$(dirname "$0")/.."
+PATH="$bin:$PATH"
+export PATH PYTHONDONTWRITEBYTECODE=1
 
 say() { printf '\n# %s\n' "$*"; }
 run() {
-    printf '$'
-    printf ' %s' "$@"
-    printf '\n'
+    printf '$ %s\n' "$*"
     "$@"
 }
+sha256() {
+    if command -v sha256sum >/dev/null; then run sha256sum "$1"; else run shasum -a 256 "$1"; fi
+}
 
-cp -R "$root/examples/." "$work/"
-cd "$work/driver"
+# The smallest file of at least 1 MB that belongs to Python itself: every machine that gets here has one.
+real_file() {
+    python - <<'END'
+import pathlib, sys, sysconfig
+
+files = [p for p in pathlib.Path(sysconfig.get_path("stdlib")).rglob("*") if "-packages" not in str(p) and p.suffix != ".whl"]
+files.append(pathlib.Path(sys.executable).resolve())
+files.append(pathlib.Path(sysconfig.get_config_var("LIBDIR") or "/", sysconfig.get_config_var("INSTSONAME") or "-"))
+sizes = [(p.stat().st_size, str(p)) for p in files if p.is_file()]
+print(min(item for item in sizes if item[0] >= 1 << 20)[1])
+END
+}
+
+say "The examples are run on a copy, so that the clone stays clean."
+run rm -rf build/demo
+run mkdir -p build/demo
+run cp -R examples/driver examples/zlib build/demo
+run cd build/demo/driver
+
 say "A plugin in C, and a host in Python that shares no code with it."
-run "$python" -m plugin build driver.c -o driver.so -v
-run "$python" -m plugin inspect driver.so
-run "$python" host.py
-run "$python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest(), sys.argv[1])' host.py
+run python -m plugin build driver.c -o driver.so -v
+run python -m plugin inspect driver.so
+run python host.py
+sha256 host.py
 
-say "Another driver, built in another way, takes its place. The host stays as it is."
-run "$python" -m plugin build driver2.c -o driver2.so -v -- -O0 -g
-run mv driver2.so driver.so
-run "$python" host.py
-run "$python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest(), sys.argv[1])' host.py
+say "Another driver, built in another way, takes its place. The host is not touched."
+run python -m plugin build driver2.c -o new.so -v -- -O0 -g
+run mv new.so driver.so
+run python host.py
+sha256 host.py
 
 say "A library that knows nothing of all this: the system's zlib, on a real file of more than 1 MB."
-cd "$work/zlib"
-# The largest text of the standard library is one; it is there wherever Python is.
-file=$("$python" -c '
-import pathlib, sysconfig
-files = [p for p in pathlib.Path(sysconfig.get_path("stdlib")).rglob("*") if p.is_file() and p.suffix in (".py", ".txt", ".so")]
-binary = pathlib.Path(__import__("sys").executable).resolve()
-print(max([*files, binary], key=lambda p: p.stat().st_size))')
-run "$python" compress.py "$file"
+run cd ../zlib
+run python compress.py "$(real_file)"

@@ -94,6 +94,7 @@ typedef struct {
     size_t align;                  /* bytes */
     const Record *record;          /* where it stands, with the compiler's own size; NULL for a host's text */
     char *failure;                 /* why it could not be understood */
+    void *host;                    /* for the scope's owner: the host's own type for it */
 } Struct;
 
 typedef struct {
@@ -175,6 +176,11 @@ bool type_has_words(const Type *type);
 /* The size and alignment of a type in bytes, once its struct has been read. */
 size_t type_size(const Type *type);
 size_t type_align(const Type *type);
+
+/* Numbers, bool and enums; pointers to char; plugin_error *. */
+bool type_is_scalar(const Type *type);
+bool type_is_string(const Type *type);
+bool type_is_error(const Type *type);
 
 /* The function that a type is or points to, or NULL. */
 const Type *type_function(const Type *type);

@@ -28,6 +28,10 @@ read_table(Exports *exports, const char *what, uint64_t address, uint64_t size, 
 {
     uint64_t offset;
 
+    if (address == 0) {
+        elf_refuse(exports->reason, FILE_INVALID, "has no %s", what);
+        return -1;
+    }
     if (!elf_locate(exports->facts.headers, exports->facts.header_count, address, size, &offset)) {
         elf_refuse(exports->reason, FILE_INVALID, "the %s lies outside every segment that is loaded", what);
         return -1;

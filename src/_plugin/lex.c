@@ -236,7 +236,7 @@ lex_start(Parser *parser, Scope *scope, Arena *arena, const char *text, char rea
     parser->cursor = text;
     parser->depth = 0;
     parser->reason = reason;
-    if (strnlen(text, TEXT_MAX + 1) > TEXT_MAX) {
+    if (strlen(text) > TEXT_MAX) {
         parse_fail(parser, "the text is longer than %d bytes", TEXT_MAX);
     }
     lex_next(parser);

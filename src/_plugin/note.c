@@ -13,6 +13,8 @@ enum {
     NOTE_HEADER = 12,              /* bytes: namesz, descsz, type */
     OWNER_SIZE = 7,                /* "plugin", the NUL included; padded to 8 */
     OWN_HEADER = 20,               /* bytes: the note's header and its owner */
+    DESC_MIN = 10,                 /* bytes: two numbers and two empty strings */
+    RECORD_GUESS = 48,             /* bytes of a note of ours, rather less than usual */
     TEXT_SHOWN = 380,              /* bytes of each of two texts in a reason */
     NAME_SHOWN = 100,
 };
@@ -20,6 +22,7 @@ enum {
 /* ------------------------------------------------------------------ text */
 
 #define HIGH_BITS 0x8080808080808080u
+#define LOW_BITS 0x0101010101010101u
 
 /* The length of the UTF-8 sequence at `text`, 0 if it is not valid. */
 static size_t
@@ -66,21 +69,6 @@ note_is_utf8(const char *text, size_t size)
     return true;
 }
 
-/* The number of bytes of `text` to show: at most `most`, whole characters. */
-static int
-shown(const char *text, size_t most)
-{
-    size_t length = strlen(text);
-
-    if (length <= most) {
-        return (int)length;
-    }
-    while (most > 0 && ((unsigned char)text[most] & 0xc0) == 0x80) {
-        most--;
-    }
-    return (int)most;
-}
-
 /* ------------------------------------------------------------------ the index */
 
 static uint64_t
@@ -124,20 +112,33 @@ key_of(const Record *record)
     return record->kind == RECORD_DECLARE ? record->text : record->name;
 }
 
+/* An entry of the index is the record's number, from 1, in as many bits as the index needs, and above it the same bits
+ * of the hash: records are compared only if those are equal. */
+static const Record *
+record_of(const FileFacts *facts, uint32_t entry)
+{
+    return &facts->records[(entry & (facts->index_size - 1)) - 1];
+}
+
 /* The slot of the record with that key, or the empty one where it belongs. */
 static size_t
-slot_of(const FileFacts *facts, RecordKind kind, const char *key, size_t size)
+slot_of(const FileFacts *facts, uint64_t hash, RecordKind kind, const char *key, size_t size)
 {
-    size_t slot = hash_key(kind, key, size) & (facts->index_size - 1);
+    size_t mask = facts->index_size - 1;
+    size_t slot = (size_t)(hash >> 32) & mask;
 
-    while (facts->index[slot] != 0) {
-        const Record *other = &facts->records[facts->index[slot] - 1];
-        const char *other_key = key_of(other);
+    for (; facts->index[slot] != 0; slot = (slot + 1) & mask) {
+        const Record *other;
+        const char *other_key;
 
+        if (((facts->index[slot] ^ (uint32_t)hash) & ~(uint32_t)mask) != 0) {
+            continue;
+        }
+        other = record_of(facts, facts->index[slot]);
+        other_key = key_of(other);
         if (other->kind == kind && strncmp(other_key, key, size) == 0 && other_key[size] == '\0') {
             break;
         }
-        slot = (slot + 1) & (facts->index_size - 1);
     }
     return slot;
 }
@@ -145,13 +146,13 @@ slot_of(const FileFacts *facts, RecordKind kind, const char *key, size_t size)
 const Record *
 elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size)
 {
-    uint32_t number;
+    uint32_t entry;
 
     if (facts->index_size == 0 || memchr(name, '\0', size) != NULL) {
         return NULL;
     }
-    number = facts->index[slot_of(facts, kind, name, size)];
-    return number == 0 ? NULL : &facts->records[number - 1];
+    entry = facts->index[slot_of(facts, hash_key(kind, name, size), kind, name, size)];
+    return entry == 0 ? NULL : record_of(facts, entry);
 }
 
 #ifdef __ELF__
@@ -211,6 +212,42 @@ next_note(Walk *walk, Note *note, FileFacts *facts)
 
 /* ------------------------------------------------------------------ one record */
 
+/* Whether the bytes are ASCII without a NUL, as nearly all records are.  Looked at eight at a time, the last word
+ * overlapping the one before. */
+static bool
+is_plain(const char *text, size_t size)
+{
+    uint64_t odd = 0, word;
+
+    if (size < 8) {
+        for (size_t i = 0; i < size; i++) {
+            odd |= (unsigned char)text[i] | ((unsigned char)text[i] - 1u);
+        }
+        return (odd & 0x80) == 0;
+    }
+    for (size_t i = 0; i < size - 8; i += 8) {
+        memcpy(&word, text + i, 8);
+        odd |= word | (word - LOW_BITS);
+    }
+    memcpy(&word, text + size - 8, 8);
+    return ((odd | word | (word - LOW_BITS)) & HIGH_BITS) == 0;
+}
+
+/* The number of bytes of `text` to show: at most `most`, whole characters. */
+static int
+shown(const char *text, size_t most)
+{
+    size_t length = strlen(text);
+
+    if (length <= most) {
+        return (int)length;
+    }
+    while (most > 0 && ((unsigned char)text[most] & 0xc0) == 0x80) {
+        most--;
+    }
+    return (int)most;
+}
+
 static const char *
 kind_name(uint32_t kind)
 {
@@ -221,20 +258,52 @@ kind_name(uint32_t kind)
 }
 
 static FileStatus
-refuse_abi(uint32_t size, char reason[REASON_MAX])
+check_major(uint32_t abi, char reason[REASON_MAX])
 {
+    if (abi >> 16 == ABI_MAJOR) {
+        return FILE_OK;
+    }
     return elf_refuse(reason, FILE_INCOMPATIBLE,
-                      "built with a different version of plugin's ABI: expected %d, found %u", ABI_MAJOR, size >> 16);
+                      "built with a different version of plugin's ABI: expected %d, found %u", ABI_MAJOR, abi >> 16);
+}
+
+static FileStatus
+refuse_strings(const char *kind, char reason[REASON_MAX])
+{
+    return elf_refuse(reason, FILE_INVALID,
+                      "a %s record is damaged: it does not consist of two strings (a NUL in one?)", kind);
+}
+
+static FileStatus
+check_text(const Record *record, size_t name_size, size_t text_size, char reason[REASON_MAX])
+{
+    const char *kind = kind_name(record->kind);
+    bool plain = is_plain(record->text, text_size);
+
+    if (!plain && memchr(record->text, '\0', text_size) != NULL) {
+        return refuse_strings(kind, reason);
+    }
+    if ((!is_plain(record->name, name_size) && !note_is_utf8(record->name, name_size))
+        || (!plain && !note_is_utf8(record->text, text_size))) {
+        return elf_refuse(reason, FILE_INVALID, "a %s record is not valid UTF-8", kind);
+    }
+    if (name_size == 0 && record->kind == RECORD_HEADER) {
+        return elf_refuse(reason, FILE_INVALID, "the plugin's name is empty: PLUGIN(name, version) wants one");
+    }
+    if (name_size == 0 && record->kind != RECORD_DECLARE) {
+        return elf_refuse(reason, FILE_INVALID, "a %s record has no name", kind);
+    }
+    return FILE_OK;
 }
 
 /* `room` is what the segment has after the note's header; a record of a known kind. */
 static FileStatus
-read_record(const Note *note, size_t room, Record *record, size_t *name_size, char reason[REASON_MAX])
+read_record(const Note *note, size_t room, Record *record, char reason[REASON_MAX])
 {
     const char *kind = kind_name(note->type & ~RECORD_MUST_UNDERSTAND);
     const char *text, *end;
 
-    if (note->desc_size > room || note->desc_size < 10) {
+    if (note->desc_size > room || note->desc_size < DESC_MIN) {
         return elf_refuse(reason, FILE_INVALID, "a %s record is damaged: it says that it has %zu bytes", kind,
                           note->desc_size);
     }
@@ -244,24 +313,105 @@ read_record(const Note *note, size_t room, Record *record, size_t *name_size, ch
     record->name = (const char *)note->desc + 8;
     end = (const char *)note->desc + note->desc_size;
     text = memchr(record->name, '\0', (size_t)(end - record->name));
-    if (text == NULL || text + 1 == end || memchr(text + 1, '\0', (size_t)(end - text) - 1) != end - 1) {
-        return elf_refuse(reason, FILE_INVALID, "a %s record is damaged: it does not consist of two strings", kind);
+    if (text == NULL || text + 1 == end || end[-1] != '\0') {
+        return refuse_strings(kind, reason);
     }
     record->text = text + 1;
-    *name_size = (size_t)(text - record->name);
-    if (!note_is_utf8(record->name, (size_t)(end - record->name))) {
-        return elf_refuse(reason, FILE_INVALID, "a %s record is not valid UTF-8", kind);
-    }
-    if (*name_size == 0 && record->kind == RECORD_HEADER) {
-        return elf_refuse(reason, FILE_INVALID, "the plugin's name is empty: PLUGIN(name, version) wants one");
-    }
-    if (*name_size == 0 && record->kind != RECORD_DECLARE) {
-        return elf_refuse(reason, FILE_INVALID, "a %s record has no name", kind);
-    }
-    return FILE_OK;
+    return check_text(record, (size_t)(text - record->name), (size_t)(end - record->text) - 1, reason);
 }
 
 /* ------------------------------------------------------------------ all records */
+
+/* Append `record` to the array, whose first size is a guess from the size of the notes. */
+static FileStatus
+append(FileFacts *facts, size_t *room, const Record *record)
+{
+    if (facts->record_count == *room) {
+        size_t wanted = *room == 0 ? facts->notes_size / RECORD_GUESS + 1 : 2 * *room;
+        Record *larger = wanted > UINT32_MAX / 4 ? NULL : realloc(facts->records, wanted * sizeof *record);
+
+        if (larger == NULL) {
+            facts->error = ENOMEM;
+            return FILE_ERRNO;
+        }
+        facts->records = larger;
+        *room = wanted;
+    }
+    facts->records[facts->record_count++] = *record;
+    return FILE_OK;
+}
+
+static FileStatus
+take_note(FileFacts *facts, size_t *room, const Note *note, size_t size, char reason[REASON_MAX])
+{
+    uint32_t kind = note->type & ~RECORD_MUST_UNDERSTAND;
+    Record record;
+    FileStatus status;
+
+    if (kind_name(kind) == NULL) {
+        if ((note->type & RECORD_MUST_UNDERSTAND) == 0) {
+            return FILE_OK;
+        }
+        return elf_refuse(reason, FILE_INCOMPATIBLE, "a newer version of plugin is needed: unknown record kind 0x%x",
+                          kind);
+    }
+    status = read_record(note, size, &record, reason);
+    if (status == FILE_OK && kind == RECORD_HEADER) {
+        status = check_major(record.size, reason);
+    }
+    return status == FILE_OK ? append(facts, room, &record) : status;
+}
+
+typedef FileStatus (*SegmentVisitor)(Walk walk, FileFacts *facts, size_t *room, char *reason);
+
+static FileStatus
+each_segment(FileFacts *facts, SegmentVisitor visit, char *reason)
+{
+    const ElfW(Phdr) *segments = (const void *)facts->headers;
+    const unsigned char *start = facts->notes;
+    size_t room = 0;
+    FileStatus status = FILE_OK;
+
+    for (size_t i = 0; i < facts->header_count && status == FILE_OK; i++) {
+        if (elf_note_is_mapped(segments, facts->header_count, i)) {
+            status = visit((Walk){start, start + segments[i].p_filesz}, facts, &room, reason);
+            start += segments[i].p_filesz;
+        }
+    }
+    return status;
+}
+
+static FileStatus
+take_records(Walk walk, FileFacts *facts, size_t *room, char *reason)
+{
+    Note note;
+    FileStatus status = FILE_OK;
+
+    while (status == FILE_OK && next_note(&walk, &note, facts)) {
+        status = take_note(facts, room, &note, (size_t)(walk.end - note.desc), reason);
+    }
+    return status;
+}
+
+/* After a failure: everything but the header's first number may look different in another version of the ABI, so if it
+ * is that of another, this is the reason. */
+static FileStatus
+check_abi(Walk walk, FileFacts *facts, size_t *room, char *reason)
+{
+    Note note;
+    FileStatus status = FILE_OK;
+
+    (void)room;
+    while (status == FILE_OK && next_note(&walk, &note, facts)) {
+        if ((note.type & ~RECORD_MUST_UNDERSTAND) == RECORD_HEADER && note.desc_size >= 4
+            && walk.end - note.desc >= 4) {
+            status = check_major(word_at(note.desc), reason);
+        }
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------ the index, and equal records once */
 
 static FileStatus
 refuse_pair(const Record *first, const Record *second, char reason[REASON_MAX])
@@ -284,115 +434,66 @@ refuse_pair(const Record *first, const Record *second, char reason[REASON_MAX])
                       shown(second->text, TEXT_SHOWN), second->text);
 }
 
-/* Keep `record` unless an equal one stands there. */
+static uint32_t
+entry_of(const FileFacts *facts, size_t number, uint64_t hash)
+{
+    uint32_t mask = (uint32_t)(facts->index_size - 1);
+
+    return ((uint32_t)hash & ~mask) | ((uint32_t)number & mask);
+}
+
+/* Put `record` into the index and, unless an equal one stands there, after those that are kept. */
 static FileStatus
-add_record(FileFacts *facts, const Record *record, size_t name_size, char reason[REASON_MAX])
+keep(FileFacts *facts, const Record *record, char reason[REASON_MAX])
 {
     const char *key = key_of(record);
-    size_t size = record->kind == RECORD_DECLARE ? strlen(key) : name_size;
-    size_t slot = slot_of(facts, record->kind, key, size);
-    const Record *other = facts->index[slot] == 0 ? NULL : &facts->records[facts->index[slot] - 1];
+    size_t size = record->kind == RECORD_DECLARE ? strlen(key) : (size_t)(record->text - record->name) - 1;
+    uint64_t hash = hash_key(record->kind, key, size);
+    size_t slot = slot_of(facts, hash, record->kind, key, size);
+    const Record *other = facts->index[slot] == 0 ? NULL : record_of(facts, facts->index[slot]);
 
     if (record->kind == RECORD_HEADER && other == NULL) {
         other = facts->header;
     }
     if (other == NULL) {
-        facts->records[facts->record_count] = *record;
-        facts->header = record->kind == RECORD_HEADER ? &facts->records[facts->record_count] : facts->header;
-        facts->has_init = facts->has_init || record->kind == RECORD_INIT;
-        facts->record_count++;
-        facts->index[slot] = (uint32_t)facts->record_count;
+        Record *kept = &facts->records[facts->record_count++];
+
+        *kept = *record;
+        facts->header = kept->kind == RECORD_HEADER ? kept : facts->header;
+        facts->has_init = facts->has_init || kept->kind == RECORD_INIT;
+        facts->index[slot] = entry_of(facts, facts->record_count, hash);
         return FILE_OK;
     }
-    if (record->size == other->size && record->align == other->align && strcmp(record->text, other->text) == 0
-        && strcmp(record->name, other->name) == 0) {
+    if (record->kind == RECORD_DECLARE
+        || (record->size == other->size && record->align == other->align && strcmp(record->text, other->text) == 0
+            && strcmp(record->name, other->name) == 0)) {
         return FILE_OK;
     }
-    return record->kind == RECORD_DECLARE ? FILE_OK : refuse_pair(other, record, reason);
-}
-
-static FileStatus
-take_note(FileFacts *facts, const Note *note, size_t room, char reason[REASON_MAX])
-{
-    uint32_t kind = note->type & ~RECORD_MUST_UNDERSTAND;
-    Record record;
-    size_t name_size = 0;
-    FileStatus status;
-
-    if (kind_name(kind) == NULL) {
-        if ((note->type & RECORD_MUST_UNDERSTAND) == 0) {
-            return FILE_OK;
-        }
-        return elf_refuse(reason, FILE_INCOMPATIBLE, "a newer version of plugin is needed: unknown record kind 0x%x",
-                          kind);
-    }
-    status = read_record(note, room, &record, &name_size, reason);
-    return status == FILE_OK ? add_record(facts, &record, name_size, reason) : status;
-}
-
-/* First pass over one segment: how many records there may be, and whether the ABI is ours, since everything else may
- * look different in another one. */
-static FileStatus
-count_records(Walk walk, FileFacts *facts, size_t *count, char reason[REASON_MAX])
-{
-    Note note;
-
-    while (next_note(&walk, &note, facts)) {
-        ++*count;
-        if ((note.type & ~RECORD_MUST_UNDERSTAND) == RECORD_HEADER && note.desc_size >= 4
-            && walk.end - note.desc >= 4 && word_at(note.desc) >> 16 != ABI_MAJOR) {
-            return refuse_abi(word_at(note.desc), reason);
-        }
-    }
-    return FILE_OK;
-}
-
-static FileStatus
-take_records(Walk walk, FileFacts *facts, size_t *count, char reason[REASON_MAX])
-{
-    Note note;
-    FileStatus status = FILE_OK;
-
-    (void)count;
-    while (status == FILE_OK && next_note(&walk, &note, facts)) {
-        status = take_note(facts, &note, (size_t)(walk.end - note.desc), reason);
-    }
-    return status;
+    return refuse_pair(other, record, reason);
 }
 
 /* The index has at least twice as many slots as there are records. */
 static FileStatus
-make_room(FileFacts *facts, size_t count)
+make_index(FileFacts *facts, char reason[REASON_MAX])
 {
+    size_t count = facts->record_count;
     size_t slots = 4;
+    FileStatus status = FILE_OK;
 
     while (slots < 2 * count) {
         slots *= 2;
     }
-    facts->records = malloc(count * sizeof *facts->records);
     facts->index = calloc(slots, sizeof *facts->index);
-    if (facts->records == NULL || facts->index == NULL || count >= UINT32_MAX) {
+    if (facts->index == NULL) {
         facts->error = ENOMEM;
         return FILE_ERRNO;
     }
     facts->index_size = slots;
-    return FILE_OK;
-}
+    facts->record_count = 0;
+    for (size_t i = 0; i < count && status == FILE_OK; i++) {
+        Record record = facts->records[i];
 
-typedef FileStatus (*SegmentVisitor)(Walk walk, FileFacts *facts, size_t *count, char *reason);
-
-static FileStatus
-each_segment(FileFacts *facts, SegmentVisitor visit, size_t *count, char *reason)
-{
-    const ElfW(Phdr) *segments = (const void *)facts->headers;
-    const unsigned char *start = facts->notes;
-    FileStatus status = FILE_OK;
-
-    for (size_t i = 0; i < facts->header_count && status == FILE_OK; i++) {
-        if (elf_note_is_mapped(segments, facts->header_count, i)) {
-            status = visit((Walk){start, start + segments[i].p_filesz}, facts, count, reason);
-            start += segments[i].p_filesz;
-        }
+        status = keep(facts, &record, reason);
     }
     return status;
 }
@@ -400,15 +501,15 @@ each_segment(FileFacts *facts, SegmentVisitor visit, size_t *count, char *reason
 FileStatus
 note_parse(FileFacts *facts, char reason[REASON_MAX])
 {
-    size_t count = 0;
-    FileStatus status = each_segment(facts, count_records, &count, reason);
+    FileStatus status = each_segment(facts, take_records, reason);
 
-    if (status != FILE_OK || count == 0) {
-        return status;
+    if (status != FILE_OK) {
+        FileStatus abi = each_segment(facts, check_abi, reason);
+
+        return abi != FILE_OK ? abi : status;
     }
-    status = make_room(facts, count);
-    if (status == FILE_OK) {
-        status = each_segment(facts, take_records, &count, reason);
+    if (facts->record_count > 0) {
+        status = make_index(facts, reason);
     }
     if (status == FILE_OK && facts->header == NULL && facts->record_count > 0) {
         return elf_refuse(reason, FILE_INVALID, "has declarations but no name: PLUGIN(name, version) is missing");

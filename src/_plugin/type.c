@@ -114,6 +114,25 @@ type_align(const Type *type)
     return type->kind == TYPE_ARRAY ? type_align(type->target) : type->align;
 }
 
+bool
+type_is_scalar(const Type *type)
+{
+    return type->kind >= TYPE_BOOL && type->kind <= TYPE_ENUM;
+}
+
+bool
+type_is_string(const Type *type)
+{
+    return type->kind == TYPE_POINTER && type->target->kind == TYPE_CHAR;
+}
+
+bool
+type_is_error(const Type *type)
+{
+    return type->kind == TYPE_POINTER && type->target->kind == TYPE_STRUCT &&
+           strcmp(type->target->name, "plugin_error") == 0;
+}
+
 const Type *
 type_function(const Type *type)
 {

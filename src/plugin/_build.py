@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BuildError", "build"]
 
-_NO_HEADER = "a plugin has one in one of its sources, as in PLUGIN(\"example.com/driver\", \"1.0.0\");"
+_NO_HEADER = 'a plugin has one in one of its sources, as in PLUGIN("example.com/driver", "1.0.0");'
 _MACOS = sys.platform == "darwin"
 
 
@@ -80,9 +80,7 @@ def _without_folder(flags: Sequence[str]) -> list[str]:
 class _Steps:
     """One build: its inputs and its temporary folder, one method a step."""
 
-    def __init__(
-        self, sources: list[Path], target: Path, folder: Path, flags: Sequence[str], verbose: bool
-    ) -> None:
+    def __init__(self, sources: list[Path], target: Path, folder: Path, flags: Sequence[str], verbose: bool) -> None:
         self.sources = sources
         self.target = target
         self.folder = folder
@@ -95,8 +93,9 @@ class _Steps:
         objects = [self.compile(number, source) for number, source in enumerate(self.sources)]
         first = self.folder / "first.so"
         self.link(objects, first, [], quiet=True)
-        names = self.declared(self.inspect(first))
-        self.check_exports(names, self.inspect(first))
+        facts = self.inspect(first)
+        names = self.declared(facts)
+        self.check_exports(names, facts)
 
         result = self.folder / self.target.name
         self.link(objects, result, [self.export_option(names)])
@@ -110,7 +109,13 @@ class _Steps:
         variable, own = ("CXX", "CXXFLAGS") if source.suffix in _compiler.CXX_SUFFIXES else ("CC", "CFLAGS")
         result = str(self.folder / f"{number}-{source.stem}.o")
         flags = [*_compiler.words("CPPFLAGS"), *_compiler.words(own), *self.compile_flags]
-        command = [*_compiler.find(variable), "-fPIC", "-O2", "-fvisibility=hidden", f"-I{plugin.get_include()}"]
+        command = [
+            *_compiler.find(variable),
+            "-fPIC",
+            "-O2",
+            "-fvisibility=hidden",
+            f"-I{plugin.get_include()}",
+        ]
         command += [*_without_folder(flags), *flags, "-c", str(source), "-o", result]
         _compiler.run(command, verbose=self.verbose)
         return result
@@ -119,7 +124,13 @@ class _Steps:
         """Link `objects` into `result`. What the compiler was told it is told again: LTO and sanitizers want that."""
         variable, own = ("CXX", "CXXFLAGS") if self.cxx else ("CC", "CFLAGS")
         flags = [*_compiler.words(own), *self.link_flags]
-        command = [*_compiler.find(variable), "-shared", "-O2", *_without_folder(flags), *_compiler.words(own)]
+        command = [
+            *_compiler.find(variable),
+            "-shared",
+            "-O2",
+            *_without_folder(flags),
+            *_compiler.words(own),
+        ]
         if not _MACOS:
             command += ["-Wl,-z,defs", "-Wl,--build-id"]
         command += [*options, "-o", str(result), *objects, *_compiler.words("LDFLAGS"), *self.link_flags]
@@ -130,7 +141,8 @@ class _Steps:
         try:
             return plugin.inspect(path)
         except plugin.PluginError as error:
-            raise BuildError(str(error).replace(str(path), str(self.target))) from error
+            message = str(error).replace(os.path.realpath(path), str(self.target))
+            raise BuildError(message.replace(str(path), str(self.target))) from error
 
     def declared(self, facts: "Inspection") -> list[str]:
         """The symbols that the records declare, sorted."""

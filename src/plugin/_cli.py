@@ -52,9 +52,7 @@ def _run(given: list[str]) -> int:
     parser = argparse.ArgumentParser(prog=_PROGRAM, description=_DESCRIPTION, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"plugin {__version__}")
     parser.add_argument("--cflags", action="store_true", help="print the compiler's option for plugin.h, and end")
-    parser.add_argument(
-        "verb", nargs="?", choices=["build", "inspect"], help="each has a --help of its own"
-    )
+    parser.add_argument("verb", nargs="?", choices=["build", "inspect"], help="each has a --help of its own")
     options = parser.parse_args(given)
     if not options.cflags or options.verb is not None:
         parser.error("a verb is wanted first: build or inspect")

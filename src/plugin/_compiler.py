@@ -12,10 +12,13 @@ C_SUFFIXES = frozenset({".c", ".s", ".S"})
 LINKER_SUFFIXES = frozenset({".o", ".a"})
 
 _CANDIDATES = {"CC": ("cc", "gcc", "clang"), "CXX": ("c++", "g++", "clang++")}
-_HOW = "Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++; Alpine: apk add build-base; macOS: xcode-select --install"
+_HOW = (
+    "Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++; Alpine: apk add build-base;"
+    " macOS: xcode-select --install"
+)
 
-# Options for the linker alone, which a compiler given -c would warn of; the second set takes its value as the next word.
-_LINK_PREFIXES = ("-l", "-L", "-Wl,", "-fuse-ld=", "-static-lib", "-rdynamic", "-shared-lib", "-nostartfiles", "-nodefaultlibs")
+# Options for the linker alone, which a compiler given -c would warn of; those of a set take the next word as value.
+_LINK_PREFIXES = tuple("-l -L -Wl, -fuse-ld= -static-lib -shared-lib -rdynamic -nostartfiles -nodefaultlibs".split())
 _LINK_WITH_VALUE = frozenset({"-Xlinker", "-z", "-T", "-u", "-framework", "-l", "-L"})
 _OTHER_WITH_VALUE = frozenset(
     "-D -I -U -F -x -arch -target -include -imacros -isystem -iquote -idirafter -isysroot --sysroot --param"

@@ -26,8 +26,9 @@
  * host reads the notes before it loads the file.  They cost nothing at run time, and on systems without
  * ELF everything compiles, without notes.  docs/manifest.md has the format and the traps.
  *
- * All macros stand at file scope (in C++ also inside a namespace or extern "C") and end in a semicolon
- * or a body.  C11 or C++11 and later.  Names that begin with plugin_ or PLUGIN_ are reserved.
+ * All macros stand at file scope (in C++ also inside a namespace or extern "C"), followed by a semicolon
+ * or a body; behind PLUGIN_DECLARE the semicolon may be left out.  C11 or C++11 and later.  Names that
+ * begin with plugin_ or PLUGIN_ are reserved.
  *
  * Threads: unless a function says otherwise (see Words), the host never runs two functions of one
  * plugin at the same time, but may call from a different thread each time.
@@ -302,7 +303,7 @@ typedef struct plugin_error {
 static inline void PLUGIN_PRINTF_
 plugin_fail(plugin_error *error, int32_t code, const char *format, ...)
 {
-    char text[sizeof error->message + 1] = {0}; /* the byte that no longer fits tells where a character ends */
+    char text[sizeof error->message + 1] = {0}; /* one byte more tells whether a character goes on */
     size_t end = sizeof error->message - 1;
     va_list arguments;
 
@@ -310,7 +311,7 @@ plugin_fail(plugin_error *error, int32_t code, const char *format, ...)
         return;
     }
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     while (end > 0 && (text[end] & 0xC0) == 0x80) {
         end--;

@@ -1,0 +1,194 @@
+/* plugin._plugin: Go's plugin package for Python, in C.  Start here.
+ *
+ * The system seam is the two functions pluginOpen and pluginLookup below, over dlopen, dlsym and dlerror.  All else
+ * stands in parts of one concern each, in src/_plugin/; contracts are in its headers:
+ *
+ *     native.h      know no Python:  format.c elf.c note.c exports.c   a file, before it is mapped
+ *                                    symtab.c image.c                  a library, once it is mapped
+ *                                    registry.c                        init once a process
+ *     declare.h                      lex.c type.c specify.c rules.c declare.c scope.c key.c   C declarations to types
+ *     internal.h    know Python:     convert.c     single values
+ *                                    signature.c   prototypes to lists of conversions
+ *                                    registers.c arguments.c call.c    a call
+ *                                    handle.c record.c                 objects of a plugin
+ *                                    symbol.c variable.c               Symbol, Function, Variable
+ *                                    library.c load.c facts.c          Plugin, open, inspect
+ */
+#include "_plugin/internal.h"
+
+#include <dlfcn.h>
+
+/* ------------------------------------------------------------------ libdl */
+
+/* The system's text is copied before anything else runs: the next call of libdl may free it. */
+static void
+copy_reason(char reason[REASON_MAX], const char *text)
+{
+    PyOS_snprintf(reason, REASON_MAX, "%s", text != NULL ? text : "the system gave no reason");
+}
+
+void *
+pluginOpen(const char *path, int mode, char reason[REASON_MAX])
+{
+    void *handle = dlopen(path, mode);
+
+    if (handle == NULL) {
+        copy_reason(reason, dlerror());
+    }
+    return handle;
+}
+
+void *
+pluginLookup(void *handle, const char *name, char reason[REASON_MAX])
+{
+    void *address;
+
+    dlerror();
+    address = dlsym(handle, name);
+    if (address == NULL) {
+        const char *text = dlerror();
+
+        copy_reason(reason, text != NULL ? text : "its value is NULL");
+    }
+    return address;
+}
+
+/* ------------------------------------------------------------------ state */
+
+ModuleState *
+state_of(PyTypeObject *type)
+{
+    return PyModule_GetState(PyType_GetModuleByDef(type, &plugin_module));
+}
+
+PyObject *
+raise_fact(ModuleState *state, const char *fact, const char *format, ...)
+{
+    PyObject *function = PyObject_GetAttrString(state->errors, fact);
+    PyObject *arguments = NULL, *error = NULL;
+    va_list facts;
+
+    if (function != NULL) {
+        va_start(facts, format);
+        arguments = Py_VaBuildValue(format, facts);
+        va_end(facts);
+    }
+    error = arguments != NULL ? PyObject_Call(function, arguments, NULL) : NULL;
+    if (error != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    }
+    Py_XDECREF(error);
+    Py_XDECREF(arguments);
+    Py_XDECREF(function);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ the module */
+
+static int
+add_type(PyObject *module, PyTypeObject **place, PyType_Spec *spec, PyTypeObject *base)
+{
+    *place = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, (PyObject *)base);
+    return *place != NULL ? PyModule_AddType(module, *place) : -1;
+}
+
+static int
+module_exec(PyObject *module)
+{
+    ModuleState *state = PyModule_GetState(module);
+
+    state->errors = PyImport_ImportModule("plugin._errors");
+    state->structs = PyDict_New();
+    if (state->errors == NULL || state->structs == NULL) {
+        return -1;
+    }
+    if (add_type(module, &state->library, &library_spec, NULL) < 0 ||
+        add_type(module, &state->symbol, &symbol_spec, NULL) < 0 ||
+        add_type(module, &state->function, &function_spec, state->symbol) < 0 ||
+        add_type(module, &state->variable, &variable_spec, state->symbol) < 0 ||
+        add_type(module, &state->handle, &handle_spec, NULL) < 0 ||
+        add_type(module, &state->pointer, &pointer_spec, state->handle) < 0 ||
+        add_type(module, &state->structure, &structure_spec, state->handle) < 0) {
+        return -1;
+    }
+    return PyModule_AddIntConstant(module, "RTLD_NOW", RTLD_NOW) < 0 ||
+                   PyModule_AddIntConstant(module, "RTLD_LAZY", RTLD_LAZY) < 0 ||
+                   PyModule_AddIntConstant(module, "RTLD_LOCAL", RTLD_LOCAL) < 0 ||
+                   PyModule_AddIntConstant(module, "RTLD_GLOBAL", RTLD_GLOBAL) < 0
+               ? -1
+               : 0;
+}
+
+static int
+module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    ModuleState *state = PyModule_GetState(module);
+
+    Py_VISIT(state->errors);
+    Py_VISIT(state->structs);
+    Py_VISIT(state->library);
+    Py_VISIT(state->symbol);
+    Py_VISIT(state->function);
+    Py_VISIT(state->variable);
+    Py_VISIT(state->handle);
+    Py_VISIT(state->pointer);
+    Py_VISIT(state->structure);
+    return 0;
+}
+
+static int
+module_clear(PyObject *module)
+{
+    ModuleState *state = PyModule_GetState(module);
+
+    Py_CLEAR(state->errors);
+    Py_CLEAR(state->structs);
+    Py_CLEAR(state->library);
+    Py_CLEAR(state->symbol);
+    Py_CLEAR(state->function);
+    Py_CLEAR(state->variable);
+    Py_CLEAR(state->handle);
+    Py_CLEAR(state->pointer);
+    Py_CLEAR(state->structure);
+    return 0;
+}
+
+static void
+module_free(void *module)
+{
+    module_clear(module);
+}
+
+static PyMethodDef module_methods[] = {
+    {"load", load_library, METH_VARARGS, "load(type, path, shown, mode, declare)\n--\n\nOpen the library at `path` (bytes)."},
+    {"identify", load_identify, METH_O, "identify(path, /)\n--\n\n(device, inode, bytes, mtime in ns) of `path` (bytes)."},
+    {"realpath", load_realpath, METH_O, "realpath(path, /)\n--\n\nThe real path (bytes) of `path` (bytes)."},
+    {"facts", facts_of_file, METH_VARARGS, "facts(path, shown)\n--\n\nRecords and facts of the file at `path` (bytes)."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef plugin_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "plugin._plugin",
+    .m_doc = "The C core of plugin.",
+    .m_size = sizeof(ModuleState),
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC
+PyInit__plugin(void)
+{
+    return PyModuleDef_Init(&plugin_module);
+}

@@ -1,0 +1,280 @@
+/* The arguments of a call: from Python objects to registers, and what must be kept until the call is over. */
+#include "internal.h"
+
+/* ------------------------------------------------------------------ objects */
+
+void
+arguments_pin(Frame *frame, HandleObject *handle)
+{
+    handle->uses++;
+    frame->pins[frame->pin_count++] = handle;
+    if (frame->parent == NULL) {
+        frame->parent = handle;
+    }
+}
+
+static int
+wrong_handle(const Frame *frame, const Argument *argument, PyObject *object)
+{
+    bool opaque = argument->type->record->host == NULL;
+    const char *wanted = argument->type->name;
+    const HandleObject *handle = (HandleObject *)object;
+    char spelling[256];
+
+    if (!PyObject_TypeCheck(object, frame->callee->library->state->handle)) {
+        return convert_fail(PyExc_TypeError, &frame->where, "expected %s *, not %s", wanted, Py_TYPE(object)->tp_name);
+    }
+    handle_spell(handle, spelling, sizeof spelling);
+    if (opaque && handle->library != NULL) {
+        return convert_fail(PyExc_TypeError, &frame->where, "expected %s * of %U, not %s of %U", wanted,
+                            frame->callee->library->name, spelling, handle->library->name);
+    }
+    return convert_fail(PyExc_TypeError, &frame->where, "expected %s *, not %s", wanted, spelling);
+}
+
+static bool
+is_of_type(const Frame *frame, const Argument *argument, const HandleObject *handle)
+{
+    const Type *type = argument->type;
+
+    if (type->record->host != NULL) {
+        return handle->info == type->record->host;
+    }
+    return handle->type != NULL && handle->library == frame->callee->library && strcmp(handle->type->name, type->name) == 0;
+}
+
+static int
+convert_handle(Frame *frame, const Argument *argument, int number, PyObject *object, Value *value)
+{
+    HandleObject *handle = (HandleObject *)object;
+
+    if (object == Py_None && argument->nullable) {
+        value->p = NULL;
+        return 0;
+    }
+    if (!PyObject_TypeCheck(object, frame->callee->library->state->handle) || !is_of_type(frame, argument, handle)) {
+        return wrong_handle(frame, argument, object);
+    }
+    if (handle_check(handle, &frame->where) < 0) {
+        return -1;
+    }
+    arguments_pin(frame, handle);
+    value->p = handle->address;
+    if (argument->owned || (frame->signature->is_destructor && number == 0)) {
+        frame->taken[frame->taken_count++] = handle;
+    }
+    return 0;
+}
+
+static int
+add_buffer(Frame *frame, const Argument *argument, int dims, PyObject *object, Value *value)
+{
+    Py_buffer *view = &frame->buffers[frame->buffer_count];
+
+    if (convert_buffer(argument->type, dims, object, &frame->where, view) < 0) {
+        return -1;
+    }
+    frame->buffer_count++;
+    value->p = view->buf;
+    return 0;
+}
+
+/* `void *`: an object, a pointer of ctypes or cffi, or the memory of any buffer. */
+static int
+convert_address(Frame *frame, const Argument *argument, PyObject *object, Value *value)
+{
+    if (object == Py_None && argument->nullable) {
+        value->p = NULL;
+        return 0;
+    }
+    if (PyObject_TypeCheck(object, frame->callee->library->state->handle)) {
+        if (handle_check((HandleObject *)object, &frame->where) < 0) {
+            return -1;
+        }
+        arguments_pin(frame, (HandleObject *)object);
+        value->p = ((HandleObject *)object)->address;
+        return 0;
+    }
+    switch (PyLong_Check(object) ? 0 : convert_foreign_pointer(object, &value->p)) {
+    case 1:
+        return 0;
+    case -1:
+        return -1;
+    default:
+        break;
+    }
+    if (!PyObject_CheckBuffer(object)) {
+        return convert_fail(PyExc_TypeError, &frame->where, "expected a buffer, a Pointer or a ctypes or cffi pointer, not %s%s",
+                            Py_TYPE(object)->tp_name, PyLong_Check(object) ? " (plugin.Pointer(address) makes one)" : "");
+    }
+    return add_buffer(frame, argument, 0, object, value);
+}
+
+/* ------------------------------------------------------------------ buffers and their lengths */
+
+static int
+agree_on_length(Frame *frame, const Argument *argument, int number, int dim, Py_ssize_t extent)
+{
+    const Dim *wanted = &argument->field->dims[dim];
+    const Field *params = frame->signature->prototype->params;
+
+    if (wanted->name == NULL) {
+        if (extent != (Py_ssize_t)wanted->constant) {
+            return convert_fail(PyExc_ValueError, &frame->where, "dimension %d must be %zu, the buffer has %zd", dim + 1,
+                                wanted->constant, extent);
+        }
+        return 0;
+    }
+    if (frame->lengths[wanted->index] < 0) {
+        frame->lengths[wanted->index] = extent;
+        frame->tellers[wanted->index] = (int8_t)number;
+    } else if (frame->lengths[wanted->index] != extent) {
+        const char *teller = params[frame->tellers[wanted->index]].name;
+
+        return convert_fail(PyExc_ValueError, &frame->where, "length '%s' is %zd here, but %zd in argument '%s'",
+                            wanted->name, extent, frame->lengths[wanted->index], teller != NULL ? teller : "?");
+    }
+    return 0;
+}
+
+static int
+convert_items(Frame *frame, const Argument *argument, int number, PyObject *object, Value *value)
+{
+    int dims = argument->field->dim_count;
+    const Py_buffer *view = &frame->buffers[frame->buffer_count];
+
+    if (object == Py_None && argument->nullable) {
+        value->p = NULL;
+        return 0;
+    }
+    if (add_buffer(frame, argument, dims, object, value) < 0) {
+        return -1;
+    }
+    for (int i = 0; i < dims; i++) {
+        Py_ssize_t extent = argument->type->kind == TYPE_VOID ? view->len : view->shape[i];
+
+        if (agree_on_length(frame, argument, number, i, extent) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* The lengths that buffers told, as the arguments that C wants. */
+static int
+fill_lengths(Frame *frame)
+{
+    const Signature *signature = frame->signature;
+
+    for (int i = 0; i < signature->count; i++) {
+        const Argument *argument = &signature->arguments[i];
+        Py_ssize_t length = frame->lengths[i] < 0 ? 0 : frame->lengths[i];
+        PyObject *number;
+        Value value;
+        int failed;
+
+        if (argument->conversion != CONVERT_LENGTH && argument->conversion != CONVERT_CAPACITY) {
+            continue;
+        }
+        frame->where.name = argument->field->name;
+        number = PyLong_FromSsize_t(length);
+        failed = number == NULL ? -1 : convert_scalar(argument->type, number, &frame->where, &value);
+        Py_XDECREF(number);
+        if (failed < 0) {
+            return -1;
+        }
+        if (argument->conversion == CONVERT_CAPACITY) {
+            convert_store(argument->type, &frame->outs[i], value);
+            value.p = &frame->outs[i];
+        }
+        call_put(&frame->registers, argument, value);
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------ one argument */
+
+static int
+convert_argument(Frame *frame, const Argument *argument, int number, PyObject *object)
+{
+    Value value = {0};
+    const char *string = NULL;
+    int failed = 0;
+
+    frame->where.name = argument->field->name;
+    switch ((Conversion)argument->conversion) {
+    case CONVERT_SCALAR:
+        failed = convert_scalar(argument->type, object, &frame->where, &value);
+        break;
+    case CONVERT_STRING:
+        if (object != Py_None || !argument->nullable) {
+            failed = convert_string(object, argument->bytes, &frame->where, &string);
+        }
+        value.p = (void *)(uintptr_t)string;
+        break;
+    case CONVERT_BUFFER:
+        failed = convert_items(frame, argument, number, object, &value);
+        break;
+    case CONVERT_ADDRESS:
+        failed = convert_address(frame, argument, object, &value);
+        break;
+    case CONVERT_HANDLE:
+        failed = convert_handle(frame, argument, number, object, &value);
+        break;
+    case CONVERT_SELF:
+        value.p = frame->callee->self->address;
+        if (frame->signature->is_destructor && number == 0) {
+            frame->taken[frame->taken_count++] = frame->callee->self;
+        }
+        break;
+    case CONVERT_OUT:
+        frame->outs[number].u = 0;
+        if (argument->both) {
+            failed = convert_scalar(argument->type, object, &frame->where, &value);
+            convert_store(argument->type, &frame->outs[number], value);
+        }
+        value.p = &frame->outs[number];
+        break;
+    case CONVERT_ERROR:
+        frame->error.code = 0;
+        frame->error.message[0] = '\0';
+        value.p = &frame->error;
+        break;
+    default:                       /* lengths come last */
+        return 0;
+    }
+    call_put(&frame->registers, argument, value);
+    return failed;
+}
+
+int
+arguments_convert(Frame *frame, PyObject *const *args)
+{
+    const Signature *signature = frame->signature;
+
+    if (signature->has_lengths) {
+        memset(frame->lengths, -1, (size_t)signature->count * sizeof *frame->lengths);
+    }
+    for (int i = 0; i < signature->count; i++) {
+        const Argument *argument = &signature->arguments[i];
+        PyObject *object = argument->python >= 0 ? args[argument->python] : NULL;
+
+        if (convert_argument(frame, argument, i, object) < 0) {
+            return -1;
+        }
+    }
+    /* Converting may have run Python code, which may have closed what was converted before. */
+    frame->where.name = NULL;
+    for (int i = 0; i < frame->pin_count; i++) {
+        if (handle_check(frame->pins[i], &frame->where) < 0) {
+            return -1;
+        }
+    }
+    for (int i = 0; i < frame->taken_count; i++) {
+        if (frame->taken[i]->uses > 1) {
+            return convert_fail(PyExc_ValueError, &frame->where,
+                                "the object is in use by a call that is under way, or was passed twice");
+        }
+    }
+    return signature->has_lengths ? fill_lengths(frame) : 0;
+}

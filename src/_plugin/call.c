@@ -1,0 +1,308 @@
+/* A Python call: arguments in order, the call, results back, and everything put away again. */
+#include "internal.h"
+
+static inline Value
+invoke(const Callee *callee, const Registers *registers)
+{
+    const Signature *signature = callee->signature;
+    Value value;
+
+    if (signature->result.conversion == CONVERT_SCALAR && signature->result.type->kind == TYPE_FLOAT) {
+        value.d = registers_call_float(callee->address, registers, signature->stack);
+    } else {
+        value.i = registers_call_integer(callee->address, registers, signature->stack);
+    }
+    return value;
+}
+
+/* ------------------------------------------------------------------ arguments by keyword */
+
+static int
+find_keyword(const Callee *callee, PyObject *keyword)
+{
+    const Signature *signature = callee->signature;
+    const char *wanted = PyUnicode_AsUTF8(keyword);
+    char name[256];
+
+    for (int i = 0; i < signature->count && wanted != NULL; i++) {
+        if (signature->arguments[i].python >= 0) {
+            signature_name(signature, i, name, sizeof name);
+            if (strcmp(name, wanted) == 0) {
+                return signature->arguments[i].python;
+            }
+        }
+    }
+    if (wanted != NULL) {
+        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", callee->name, keyword);
+    }
+    return -1;
+}
+
+static int
+require_all(const Callee *callee, PyObject *const *ordered)
+{
+    char name[256];
+
+    for (int i = 0; i < callee->signature->count; i++) {
+        int python = callee->signature->arguments[i].python;
+
+        if (python >= 0 && ordered[python] == NULL) {
+            signature_name(callee->signature, i, name, sizeof name);
+            PyErr_Format(PyExc_TypeError, "%s() missing required argument: '%s'", callee->name, name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Put the arguments in the order of the prototype; all are required. */
+static int
+order_arguments(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject **ordered)
+{
+    Py_ssize_t keywords = kwnames != NULL ? PyTuple_GET_SIZE(kwnames) : 0;
+    int count = callee->signature->python_count;
+
+    if (nargs > count) {
+        PyErr_Format(PyExc_TypeError, "%s() takes %d argument%s but %zd were given", callee->name, count,
+                     count == 1 ? "" : "s", nargs);
+        return -1;
+    }
+    memset(ordered, 0, (size_t)count * sizeof *ordered);
+    memcpy(ordered, args, (size_t)nargs * sizeof *ordered);
+    for (Py_ssize_t i = 0; i < keywords; i++) {
+        int python = find_keyword(callee, PyTuple_GET_ITEM(kwnames, i));
+
+        if (python < 0) {
+            return -1;
+        }
+        if (ordered[python] != NULL) {
+            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", callee->name,
+                         PyTuple_GET_ITEM(kwnames, i));
+            return -1;
+        }
+        ordered[python] = args[nargs + i];
+    }
+    return require_all(callee, ordered);
+}
+
+/* ------------------------------------------------------------------ results */
+
+static PyObject *
+null_result(const Frame *frame, const char *what)
+{
+    return raise_fact(frame->callee->library->state, "null_result", "(sOOs)", frame->callee->name,
+                      frame->callee->library->name, frame->callee->library->version, what);
+}
+
+/* What a pointer that the plugin handed out becomes.  An owned one is ours from here on, whatever happens. */
+static PyObject *
+take_pointer(Frame *frame, const Argument *argument, Conversion conversion, void *pointer)
+{
+    LibraryObject *library = frame->callee->library;
+    PyObject *result;
+
+    if (pointer == NULL) {
+        if (argument->nullable) {
+            Py_RETURN_NONE;
+        }
+        return null_result(frame, argument->field != NULL && argument->field->name != NULL ? argument->field->name : "");
+    }
+    if (conversion == CONVERT_STRING) {
+        frame->where.name = NULL;
+        result = convert_text(pointer, argument->bytes, &frame->where);
+        if (argument->owned) {
+            handle_release(library, &frame->signature->release, pointer);
+        }
+        return result;
+    }
+    return handle_new(library, conversion == CONVERT_HANDLE ? argument->type : NULL, pointer, frame->parent,
+                      &frame->signature->release, argument->owned);
+}
+
+static PyObject *
+take_result(Frame *frame, const Argument *argument, Conversion conversion, Value value)
+{
+    if (conversion == CONVERT_SCALAR) {
+        return convert_result(argument->type, value);
+    }
+    return take_pointer(frame, argument, conversion, value.p);
+}
+
+/* A result that nobody will get. */
+static void
+discard(Frame *frame, const Argument *argument, Conversion conversion, Value value)
+{
+    if (argument->owned && conversion != CONVERT_SCALAR && value.p != NULL) {
+        handle_release(frame->callee->library, &frame->signature->release, value.p);
+    }
+}
+
+/* The value of the parameter `number` that is a result. */
+static Value
+out_value(const Frame *frame, int number)
+{
+    const Argument *argument = &frame->signature->arguments[number];
+
+    if (argument->conversion == CONVERT_OUT && argument->result != CONVERT_SCALAR) {
+        return frame->outs[number];
+    }
+    return convert_load(argument->type, &frame->outs[number]);
+}
+
+/* The function's own result unless void, then those by pointer; all that are owned are taken or released. */
+static PyObject *
+collect(Frame *frame, Value value, bool failed)
+{
+    const Signature *signature = frame->signature;
+    bool own = signature->result.conversion != CONVERT_NOTHING;
+    Py_ssize_t count = (Py_ssize_t)signature->out_count + own, next = 0;
+    PyObject *results[PARAMS_MAX + 1], *tuple;
+
+    for (int i = own ? -1 : 0; i < signature->count; i++) {
+        const Argument *argument = i < 0 ? &signature->result : &signature->arguments[i];
+        Conversion conversion = argument->conversion;
+
+        if (i >= 0) {
+            if (conversion != CONVERT_OUT && conversion != CONVERT_CAPACITY) {
+                continue;
+            }
+            conversion = conversion == CONVERT_OUT ? (Conversion)argument->result : CONVERT_SCALAR;
+            value = out_value(frame, i);
+        }
+        if (failed) {
+            discard(frame, argument, conversion, value);
+            continue;
+        }
+        results[next] = take_result(frame, argument, conversion, value);
+        failed = results[next] == NULL;
+        next += !failed;
+    }
+    tuple = failed || count == 1 ? NULL : PyTuple_New(count);
+    if (tuple == NULL && (failed || count > 1)) {
+        while (next > 0) {
+            Py_DECREF(results[--next]);
+        }
+        return NULL;
+    }
+    if (count == 1) {
+        return results[0];
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyTuple_SET_ITEM(tuple, i, results[i]);
+    }
+    return tuple;
+}
+
+static PyObject *
+finish(Frame *frame, Value value)
+{
+    const Signature *signature = frame->signature;
+    const LibraryObject *library = frame->callee->library;
+    bool failed = signature->has_error && frame->error.code != 0;
+
+    if (failed) {
+        frame->error.message[ERROR_MESSAGE_MAX - 1] = '\0';
+        raise_fact(library->state, "call_failed", "(sOOiy)", frame->callee->name, library->name, library->version,
+                   (int)frame->error.code, frame->error.message);
+    }
+    for (int i = 0; i < frame->taken_count; i++) {
+        handle_forget(frame->taken[i]);
+    }
+    if (!failed && signature->result.conversion == CONVERT_NOTHING && signature->out_count == 0) {
+        Py_RETURN_NONE;
+    }
+    return collect(frame, value, failed);
+}
+
+/* ------------------------------------------------------------------ the two ways to call */
+
+/* Scalars and strings: nothing to put away. */
+static PyObject *
+call_simple(const Callee *callee, PyObject *const *args)
+{
+    const Signature *signature = callee->signature;
+    Where where = {callee->name, NULL};
+    Registers registers;
+    Value value;
+
+    for (int i = 0; i < signature->count; i++) {
+        const Argument *argument = &signature->arguments[i];
+        PyObject *object = args[argument->python];
+
+        where.name = argument->field->name;
+        if (argument->conversion == CONVERT_SCALAR) {
+            if (convert_scalar(argument->type, object, &where, &value) < 0) {
+                return NULL;
+            }
+        } else if (object == Py_None && argument->nullable) {
+            value.p = NULL;
+        } else {
+            const char *string;
+
+            if (convert_string(object, argument->bytes, &where, &string) < 0) {
+                return NULL;
+            }
+            value.p = (void *)(uintptr_t)string;
+        }
+        call_put(&registers, argument, value);
+    }
+    value = invoke(callee, &registers);
+    if (signature->result.conversion == CONVERT_SCALAR) {
+        return convert_result(signature->result.type, value);
+    }
+    if (signature->result.conversion == CONVERT_NOTHING) {
+        Py_RETURN_NONE;
+    }
+    where.name = NULL;
+    if (value.p != NULL) {
+        return convert_text(value.p, signature->result.bytes, &where);
+    }
+    if (signature->result.nullable) {
+        Py_RETURN_NONE;
+    }
+    return raise_fact(callee->library->state, "null_result", "(sOOs)", callee->name, callee->library->name,
+                      callee->library->version, "");
+}
+
+static PyObject *
+call_full(const Callee *callee, PyObject *const *args)
+{
+    Frame frame;
+    PyObject *result = NULL;
+
+    frame.callee = callee;
+    frame.signature = callee->signature;
+    frame.where = (Where){callee->name, NULL};
+    frame.parent = NULL;
+    frame.buffer_count = frame.pin_count = frame.taken_count = 0;
+    if (callee->self != NULL) {
+        if (handle_check(callee->self, &frame.where) < 0) {
+            return NULL;
+        }
+        arguments_pin(&frame, callee->self);
+    }
+    if (arguments_convert(&frame, args) == 0) {
+        result = finish(&frame, invoke(callee, &frame.registers));
+    }
+    while (frame.buffer_count > 0) {
+        PyBuffer_Release(&frame.buffers[--frame.buffer_count]);
+    }
+    while (frame.pin_count > 0) {
+        frame.pins[--frame.pin_count]->uses--;
+    }
+    return result;
+}
+
+PyObject *
+call_function(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *ordered[PARAMS_MAX];
+
+    if (kwnames != NULL || nargs != callee->signature->python_count) {
+        if (order_arguments(callee, args, nargs, kwnames, ordered) < 0) {
+            return NULL;
+        }
+        args = ordered;
+    }
+    return callee->signature->is_simple && callee->self == NULL ? call_simple(callee, args) : call_full(callee, args);
+}

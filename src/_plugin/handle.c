@@ -1,0 +1,327 @@
+/* Objects that a plugin handed out: the common base of Pointer and of struct objects, and Pointer itself. */
+#include "internal.h"
+
+#include <stddef.h>
+
+/* ------------------------------------------------------------------ life */
+
+typedef void (*Destructor)(void *object);
+typedef void (*FallibleDestructor)(void *object, NativeError *error);
+
+void
+handle_release(LibraryObject *library, const Release *release, void *address)
+{
+    void *function = release->function;
+    PyObject *type, *value, *traceback;
+    NativeError error;
+
+    if (release->how == RELEASE_MEMBER) {
+        memcpy(&function, (char *)address + release->offset, sizeof function);
+    }
+    if (release->how == RELEASE_NONE || function == NULL) {
+        return;
+    }
+    PyErr_Fetch(&type, &value, &traceback);
+    error.code = 0;
+    error.message[0] = '\0';
+    if (release->takes_error) {
+        ((FallibleDestructor)(uintptr_t)function)(address, &error);
+    } else {
+        ((Destructor)(uintptr_t)function)(address);
+    }
+    if (error.code != 0) {
+        error.message[ERROR_MESSAGE_MAX - 1] = '\0';
+        raise_fact(library->state, "call_failed", "(sOOiy)", "the destructor", library->name, library->version,
+                   (int)error.code, error.message);
+        PyErr_WriteUnraisable((PyObject *)library);
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
+PyObject *
+handle_new(LibraryObject *library, const Type *type, void *address, HandleObject *parent, const Release *release,
+           bool owned)
+{
+    const StructInfo *info = type != NULL ? type->record->host : NULL;
+    PyTypeObject *python = info != NULL ? info->type : library->state->pointer;
+    HandleObject *handle;
+
+    handle = (HandleObject *)python->tp_alloc(python, 0);
+    if (handle == NULL) {
+        if (owned) {
+            handle_release(library, release, address);
+        }
+        return NULL;
+    }
+    handle->address = address;
+    handle->library = (LibraryObject *)Py_NewRef((PyObject *)library);
+    handle->parent = (HandleObject *)Py_XNewRef((PyObject *)parent);
+    handle->type = type;
+    handle->info = info;
+    handle->owned = owned;
+    handle->release = *release;
+    return (PyObject *)handle;
+}
+
+void
+handle_forget(HandleObject *handle)
+{
+    handle->address = NULL;
+    handle->owned = false;
+}
+
+static void
+release_owned(HandleObject *handle)
+{
+    void *address = handle->address;
+
+    if (handle->owned && address != NULL) {
+        handle_forget(handle);
+        handle_release(handle->library, &handle->release, address);
+    }
+}
+
+static void
+Handle_dealloc(HandleObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    if (self->weakrefs != NULL) {
+        PyObject_ClearWeakRefs((PyObject *)self);
+    }
+    release_owned(self);
+    Py_CLEAR(self->parent);
+    Py_CLEAR(self->library);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* ------------------------------------------------------------------ helpers */
+
+/* The first object on the way to its owner that was released, or NULL: what is borrowed is as good as its parent. */
+static const HandleObject *
+find_closed(const HandleObject *handle)
+{
+    for (; handle != NULL; handle = handle->owned ? NULL : handle->parent) {
+        if (handle->address == NULL) {
+            return handle;
+        }
+    }
+    return NULL;
+}
+
+void
+handle_spell(const HandleObject *handle, char *buffer, size_t size)
+{
+    PyOS_snprintf(buffer, size, "%s *", handle->type != NULL ? handle->type->name : "void");
+}
+
+int
+handle_check(HandleObject *handle, const Where *where)
+{
+    const HandleObject *closed = find_closed(handle);
+    char spelling[256], owner[256];
+
+    if (closed == NULL) {
+        return 0;
+    }
+    handle_spell(handle, spelling, sizeof spelling);
+    handle_spell(closed, owner, sizeof owner);
+    raise_fact(state_of(Py_TYPE(handle)), "closed", "(szss)", where->owner, where->name, spelling,
+               closed == handle ? "" : owner);
+    return -1;
+}
+
+/* ------------------------------------------------------------------ methods */
+
+static PyObject *
+Handle_enter(PyObject *object, PyObject *unused)
+{
+    HandleObject *self = (HandleObject *)object;
+    Where where = {"with", NULL};
+
+    (void)unused;
+    if (handle_check(self, &where) < 0) {
+        return NULL;
+    }
+    if (!self->owned) {
+        PyErr_Format(PyExc_TypeError, "with: %R is not owned, so there is nothing to release at the end", object);
+        return NULL;
+    }
+    return Py_NewRef(object);
+}
+
+static PyObject *
+Handle_exit(PyObject *object, PyObject *arguments)
+{
+    HandleObject *self = (HandleObject *)object;
+
+    (void)arguments;
+    if (self->uses > 0) {
+        PyErr_SetString(PyExc_ValueError, "with: the object is in use by a call that is under way");
+        return NULL;
+    }
+    release_owned(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Handle_address(PyObject *object, void *closure)
+{
+    HandleObject *self = (HandleObject *)object;
+    Where where = {"address", NULL};
+
+    (void)closure;
+    return handle_check(self, &where) < 0 ? NULL : PyLong_FromVoidPtr(self->address);
+}
+
+static PyObject *
+Handle_type(PyObject *object, void *closure)
+{
+    HandleObject *self = (HandleObject *)object;
+
+    (void)closure;
+    return PyUnicode_FromString(self->type != NULL ? self->type->name : "void");
+}
+
+static PyObject *
+Handle_plugin(PyObject *object, void *closure)
+{
+    HandleObject *self = (HandleObject *)object;
+
+    (void)closure;
+    return Py_NewRef(self->library != NULL ? (PyObject *)self->library : Py_None);
+}
+
+static PyObject *
+Handle_closed(PyObject *object, void *closure)
+{
+    (void)closure;
+    return PyBool_FromLong(find_closed((HandleObject *)object) != NULL);
+}
+
+static PyObject *
+Handle_repr(PyObject *object)
+{
+    HandleObject *self = (HandleObject *)object;
+    const char *state = find_closed(self) != NULL ? "closed" : self->owned ? "owned" : "borrowed";
+    char spelling[256];
+
+    handle_spell(self, spelling, sizeof spelling);
+    if (self->library == NULL) {
+        return PyUnicode_FromFormat("<plugin.Pointer %s at %p>", spelling, self->address);
+    }
+    return PyUnicode_FromFormat("<plugin.%s %s%sof %U at %p, %s>", self->info != NULL ? self->type->name : "Pointer",
+                                self->info != NULL ? "" : spelling, self->info != NULL ? "" : " ", self->library->name,
+                                self->address, state);
+}
+
+/* Equal are pointers to one place of one type; which Python object it is does not matter. */
+static PyObject *
+Handle_compare(PyObject *a, PyObject *b, int operation)
+{
+    HandleObject *x = (HandleObject *)a, *y = (HandleObject *)b;
+    bool equal;
+
+    if ((operation != Py_EQ && operation != Py_NE) || !PyObject_TypeCheck(b, state_of(Py_TYPE(a))->handle)) {
+        Py_RETURN_NOTIMPLEMENTED;
+    }
+    equal = a == b || (x->address == y->address && x->address != NULL && x->library == y->library &&
+                       (x->type == NULL) == (y->type == NULL) &&
+                       (x->type == NULL || strcmp(x->type->name, y->type->name) == 0));
+    return PyBool_FromLong(equal == (operation == Py_EQ));
+}
+
+static Py_hash_t
+Handle_hash(PyObject *object)
+{
+    HandleObject *self = (HandleObject *)object;
+
+    if (self->address == NULL) {
+        Where where = {"hash", NULL};
+
+        return handle_check(self, &where) < 0 ? -1 : 0;
+    }
+    return (Py_hash_t)((uintptr_t)self->address >> 4);
+}
+
+/* ------------------------------------------------------------------ tables */
+
+static PyMethodDef handle_methods[] = {
+    {"__enter__", Handle_enter, METH_NOARGS, "Use an owned object until the end of the block, then release it."},
+    {"__exit__", Handle_exit, METH_VARARGS, "Release the object, if that was not done before."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef handle_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(HandleObject, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot handle_slots[] = {
+    {Py_tp_doc, "Something that a plugin made; released once, if it is owned."},
+    {Py_tp_dealloc, Handle_dealloc},
+    {Py_tp_repr, Handle_repr},
+    {Py_tp_richcompare, Handle_compare},
+    {Py_tp_hash, Handle_hash},
+    {Py_tp_methods, handle_methods},
+    {Py_tp_members, handle_members},
+    {0, NULL},
+};
+
+PyType_Spec handle_spec = {
+    .name = "plugin._plugin.Handle",
+    .basicsize = sizeof(HandleObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = handle_slots,
+};
+
+/* ------------------------------------------------------------------ Pointer */
+
+static PyObject *
+Pointer_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = {"address", NULL};
+    PyObject *number;
+    HandleObject *self;
+    void *address;
+
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!:Pointer", names, &PyLong_Type, &number)) {
+        return NULL;
+    }
+    address = PyLong_AsVoidPtr(number);
+    if (address == NULL) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_ValueError, "Pointer(): the address is 0; None stands for NULL");
+        }
+        return NULL;
+    }
+    self = (HandleObject *)type->tp_alloc(type, 0);
+    if (self != NULL) {
+        self->address = address;
+    }
+    return (PyObject *)self;
+}
+
+static PyGetSetDef pointer_getters[] = {
+    {"address", Handle_address, NULL, "The address, an int.", NULL},
+    {"type", Handle_type, NULL, "The name of the type that it points to; \"void\" for a void *.", NULL},
+    {"plugin", Handle_plugin, NULL, "The Plugin that it belongs to, None for a raw pointer.", NULL},
+    {"closed", Handle_closed, NULL, "Whether it was released, or what it was borrowed from.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot pointer_slots[] = {
+    {Py_tp_doc, "Pointer(address)\n--\n\nAn opaque handle of a plugin, or a raw address for void * parameters.\n\n"
+                "Safety: a raw address is believed."},
+    {Py_tp_new, Pointer_new},
+    {Py_tp_getset, pointer_getters},
+    {0, NULL},
+};
+
+PyType_Spec pointer_spec = {
+    .name = "plugin.Pointer",
+    .basicsize = sizeof(HandleObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = pointer_slots,
+};

@@ -1,0 +1,399 @@
+/* The Python type Library, the C half of Plugin: lookups in a library that load.c has opened. */
+#include "internal.h"
+
+/* ------------------------------------------------------------------ helpers */
+
+PyObject *
+library_refuse(LibraryObject *library, const char *symbol, const char *reason)
+{
+    if (PyErr_Occurred() || symbol == NULL) {
+        return NULL;
+    }
+    return raise_fact(library->state, "declaration_refused", "(yOOy)", symbol, library->name, library->path, reason);
+}
+
+void *
+library_address(LibraryObject *library, const char *name, bool anywhere, SymbolFacts *facts, char reason[REASON_MAX])
+{
+    SymbolFacts unused;
+    void *address;
+
+    reason[0] = '\0';
+    Py_BEGIN_ALLOW_THREADS         /* both wait for the loader's lock, whose holder may want the GIL */
+    address = pluginLookup(library->handle, name, reason);
+    if (address != NULL && !anywhere &&
+        image_symbol(library->handle, name, address, facts != NULL ? facts : &unused, reason) < 0) {
+        address = NULL;
+    }
+    Py_END_ALLOW_THREADS
+    return address;
+}
+
+/* A symbol's name as C has it; names that are not UTF-8 come as surrogates. */
+static PyObject *
+encode_name(PyObject *name)
+{
+    PyObject *bytes;
+
+    if (!PyUnicode_Check(name)) {
+        PyErr_Format(PyExc_TypeError, "the name of a symbol is a str, not %s", Py_TYPE(name)->tp_name);
+        return NULL;
+    }
+    bytes = PyUnicode_AsEncodedString(name, "utf-8", "surrogateescape");
+    if (bytes == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_UnicodeError)) {
+            PyErr_Clear();
+            PyErr_Format(PyExc_ValueError, "%R is no name of a symbol: it cannot be encoded", name);
+        }
+        return NULL;
+    }
+    if (strlen(PyBytes_AS_STRING(bytes)) != (size_t)PyBytes_GET_SIZE(bytes)) {
+        PyErr_Format(PyExc_ValueError, "%R is no name of a symbol: it has an embedded null character", name);
+        Py_CLEAR(bytes);
+    }
+    return bytes;
+}
+
+static PyObject *
+make_symbol(LibraryObject *library, PyObject *name, const char *utf8)
+{
+    char reason[REASON_MAX];
+    const Declaration *declaration = scope_find(library->scope, utf8, reason);
+    SymbolFacts facts;
+    void *address;
+
+    if (declaration == NULL && reason[0] != '\0') {
+        return library_refuse(library, utf8, reason);
+    }
+    address = library_address(library, utf8, false, &facts, reason);
+    if (address == NULL) {
+        return raise_fact(library->state, "symbol_not_found", "(OOOyO)", name, library->name, library->path, reason,
+                          declaration != NULL ? Py_True : Py_False);
+    }
+    return symbol_new(library, name, address, &facts, declaration);
+}
+
+PyObject *
+library_symbol(LibraryObject *library, PyObject *name)
+{
+    PyObject *bytes = encode_name(name), *symbol;
+
+    if (bytes == NULL) {
+        return NULL;
+    }
+    symbol = Py_XNewRef(PyDict_GetItemWithError(library->symbols, name));
+    if (symbol == NULL && !PyErr_Occurred()) {
+        symbol = make_symbol(library, name, PyBytes_AS_STRING(bytes));
+        if (symbol != NULL) {      /* another thread may have been faster: the same name gives the same object */
+            PyObject *kept = PyDict_SetDefault(library->symbols, name, symbol);
+
+            Py_XINCREF(kept);
+            Py_SETREF(symbol, kept);
+        }
+    }
+    Py_DECREF(bytes);
+    return symbol;
+}
+
+/* ------------------------------------------------------------------ lookup */
+
+static PyObject *
+remember(LibraryObject *library, PyObject *key, PyObject *use)
+{
+    PyObject *kept = use != NULL ? PyDict_SetDefault(library->found, key, use) : NULL;
+
+    Py_XINCREF(kept);
+    Py_XDECREF(use);
+    return kept;
+}
+
+static PyObject *
+lookup_plain(LibraryObject *library, PyObject *name)
+{
+    PyObject *found = PyUnicode_Check(name) ? PyDict_GetItemWithError(library->found, name) : NULL;
+    PyObject *symbol;
+
+    if (found != NULL || PyErr_Occurred()) {
+        return Py_XNewRef(found);
+    }
+    symbol = library_symbol(library, name);
+    if (symbol == NULL) {
+        return NULL;
+    }
+    found = remember(library, name, symbol_use(symbol));
+    Py_DECREF(symbol);
+    return found;
+}
+
+/* With a type: C text is remembered, so that the same question has the same answer. */
+static PyObject *
+lookup_typed(LibraryObject *library, PyObject *name, PyObject *type)
+{
+    PyObject *key = NULL, *symbol, *found;
+
+    if (PyUnicode_Check(type)) {
+        key = PyTuple_Pack(2, name, type);
+        found = key != NULL ? PyDict_GetItemWithError(library->found, key) : NULL;
+        if (found != NULL || PyErr_Occurred()) {
+            Py_XDECREF(key);
+            return Py_XNewRef(found);
+        }
+    }
+    symbol = library_symbol(library, name);
+    found = symbol != NULL ? PyObject_CallMethod(symbol, "as_type", "O", type) : NULL;
+    if (found != NULL && key != NULL) {
+        found = remember(library, key, found);
+    }
+    Py_XDECREF(symbol);
+    Py_XDECREF(key);
+    return found;
+}
+
+static PyObject *
+Library_lookup(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    LibraryObject *self = (LibraryObject *)object;
+    PyObject *values[2] = {NULL, Py_None};
+    static const char *const names[] = {"name", "type"};
+
+    if (nargs == 1 && kwnames == NULL) {
+        return lookup_plain(self, args[0]);
+    }
+    if (nargs > 2) {
+        PyErr_Format(PyExc_TypeError, "lookup() takes at most 2 arguments (%zd given)", nargs);
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < nargs; i++) {
+        values[i] = args[i];
+    }
+    for (Py_ssize_t i = 0; kwnames != NULL && i < PyTuple_GET_SIZE(kwnames); i++) {
+        PyObject *keyword = PyTuple_GET_ITEM(kwnames, i);
+        Py_ssize_t number = PyUnicode_CompareWithASCIIString(keyword, names[0]) == 0   ? 0
+                            : PyUnicode_CompareWithASCIIString(keyword, names[1]) == 0 ? 1
+                                                                                       : -1;
+
+        if (number < 0 || number < nargs) {
+            PyErr_Format(PyExc_TypeError, "lookup() got %s argument '%U'", number < 0 ? "an unexpected keyword" : "twice the",
+                         keyword);
+            return NULL;
+        }
+        values[number] = args[nargs + i];
+    }
+    if (values[0] == NULL) {
+        PyErr_SetString(PyExc_TypeError, "lookup() missing required argument: 'name'");
+        return NULL;
+    }
+    return values[1] == Py_None ? lookup_plain(self, values[0]) : lookup_typed(self, values[0], values[1]);
+}
+
+/* ------------------------------------------------------------------ declare, and the names */
+
+/* What was looked up before it had a type is looked up again when asked for. */
+static int
+forget_untyped(LibraryObject *self)
+{
+    PyObject *names = PyDict_Keys(self->symbols);
+    int failed = names == NULL ? -1 : 0;
+
+    for (Py_ssize_t i = 0; failed == 0 && i < PyList_GET_SIZE(names); i++) {
+        PyObject *name = PyList_GET_ITEM(names, i);
+        SymbolObject *symbol = (SymbolObject *)PyDict_GetItemWithError(self->symbols, name);     /* borrowed */
+
+        if (symbol != NULL && symbol->declaration.type == NULL) {
+            failed = PyDict_DelItem(self->symbols, name);
+            if (failed == 0 && PyDict_GetItemWithError(self->found, name) != NULL) {
+                failed = PyDict_DelItem(self->found, name);
+            }
+        }
+    }
+    Py_XDECREF(names);
+    return failed;
+}
+
+static PyObject *
+Library_declare(PyObject *object, PyObject *text)
+{
+    LibraryObject *self = (LibraryObject *)object;
+    char reason[REASON_MAX];
+    const char *utf8;
+    Py_ssize_t size;
+
+    if (!PyUnicode_Check(text)) {
+        PyErr_Format(PyExc_TypeError, "declarations are a str of C, not %s", Py_TYPE(text)->tp_name);
+        return NULL;
+    }
+    utf8 = PyUnicode_AsUTF8AndSize(text, &size);
+    if (utf8 == NULL) {
+        return NULL;
+    }
+    if (strlen(utf8) != (size_t)size) {
+        return library_refuse(self, "", "the text has an embedded null character");
+    }
+    if (scope_declare(self->scope, utf8, reason) < 0) {
+        return library_refuse(self, "", reason);
+    }
+    if (forget_untyped(self) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Library_symbol(PyObject *object, PyObject *name)
+{
+    return library_symbol((LibraryObject *)object, name);
+}
+
+static int
+add_name(PyObject *names, const char *name)
+{
+    PyObject *object = PyUnicode_DecodeUTF8(name, (Py_ssize_t)strlen(name), "surrogateescape");
+    int failed = object == NULL ? -1 : PyDict_SetItem(names, object, Py_None);
+
+    Py_XDECREF(object);
+    return failed;
+}
+
+static int
+add_declared(void *names, const char *name, RecordKind kind)
+{
+    (void)kind;
+    return add_name(names, name);
+}
+
+static int
+add_exported(void *names, const char *name, const SymbolFacts *facts)
+{
+    (void)facts;
+    return strcmp(name, "plugin_init") == 0 ? 0 : add_name(names, name);
+}
+
+/* All names, the declared ones first. */
+static PyObject *
+Library_names(PyObject *object, PyObject *unused)
+{
+    LibraryObject *self = (LibraryObject *)object;
+    PyObject *names = PyDict_New(), *list = NULL;
+
+    (void)unused;
+    if (names != NULL && scope_each(self->scope, add_declared, names) == 0 &&
+        image_each(self->handle, add_exported, names) == 0) {
+        list = PyDict_Keys(names);
+    }
+    Py_XDECREF(names);
+    return list;
+}
+
+/* ------------------------------------------------------------------ attributes and life */
+
+static PyObject *
+Library_build_id(PyObject *object, void *closure)
+{
+    const FileFacts *facts = &((LibraryObject *)object)->facts;
+    char text[2 * sizeof facts->build_id + 1] = "";
+
+    (void)closure;
+    if (facts->build_id_size == 0) {
+        Py_RETURN_NONE;
+    }
+    for (size_t i = 0; i < facts->build_id_size; i++) {
+        PyOS_snprintf(text + 2 * i, 3, "%02x", facts->build_id[i]);
+    }
+    return PyUnicode_FromString(text);
+}
+
+static PyObject *
+Library_identity(PyObject *object, void *closure)
+{
+    (void)closure;
+    return identity_tuple(&((LibraryObject *)object)->facts.identity);
+}
+
+static int
+Library_traverse(LibraryObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->found);
+    Py_VISIT(self->symbols);
+    Py_VISIT(self->pending);
+    return 0;
+}
+
+static int
+Library_clear(LibraryObject *self)
+{
+    Py_CLEAR(self->found);
+    Py_CLEAR(self->symbols);
+    Py_CLEAR(self->pending);
+    return 0;
+}
+
+/* The library itself stays mapped, and so do the strings that Python put into its variables. */
+static void
+Library_dealloc(LibraryObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    PyObject_GC_UnTrack(self);
+    Library_clear(self);
+    Py_XDECREF(self->path);
+    Py_XDECREF(self->name);
+    Py_XDECREF(self->version);
+    scope_free(self->scope);
+    elf_free(&self->facts);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef library_methods[] = {
+    {"lookup", (PyCFunction)(void (*)(void))Library_lookup, METH_FASTCALL | METH_KEYWORDS,
+     "lookup($self, name, type=None)\n--\n\n"
+     "What the plugin has under `name`: a callable for a function, a Variable for a variable.\n\n"
+     "The same name gives the same object each time.  With `type`, Go's type assertion: C text (\"double (double)\") or a\n"
+     "Python type (Callable[[float], float], a Protocol).  What the plugin declares is checked; where nothing is declared,\n"
+     "C text is believed.\n\n"
+     "Args:\n    name: the symbol, a str.\n    type: C text or a Python type; None asserts nothing.\n\n"
+     "Raises:\n    SymbolNotFoundError: the plugin has no such symbol of its own.\n"
+     "    SymbolTypeError: the type differs; both sides are shown.\n"
+     "    DeclarationError: the symbol's declaration cannot be understood.\n"},
+    {"declare", Library_declare, METH_O,
+     "declare($self, text, /)\n--\n\nAdd C declarations of the host's: all of `text` or, on failure, none of it.\n\n"
+     "Safety: without a manifest they are believed; a wrong one can crash the process.\n\n"
+     "Raises:\n    DeclarationError: the text cannot be understood, or contradicts what is declared.\n"},
+    {"_symbol", Library_symbol, METH_O, NULL},
+    {"_names", Library_names, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef library_members[] = {
+    {"name", T_OBJECT_EX, offsetof(LibraryObject, name), READONLY, "The plugin's name; without a manifest its DT_SONAME or file name."},
+    {"version", T_OBJECT_EX, offsetof(LibraryObject, version), READONLY, "The plugin's version, or None without a manifest."},
+    {"path", T_OBJECT_EX, offsetof(LibraryObject, path), READONLY, "The real path of the file, a str."},
+    {"_mode", T_INT, offsetof(LibraryObject, mode), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef library_getters[] = {
+    {"build_id", Library_build_id, NULL, "The linker's build id in hexadecimal, or None.", NULL},
+    {"_identity", Library_identity, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot library_slots[] = {
+    {Py_tp_doc, "The C half of Plugin."},
+    {Py_tp_dealloc, Library_dealloc},
+    {Py_tp_traverse, Library_traverse},
+    {Py_tp_clear, Library_clear},
+    {Py_tp_methods, library_methods},
+    {Py_tp_members, library_members},
+    {Py_tp_getset, library_getters},
+    {0, NULL},
+};
+
+PyType_Spec library_spec = {
+    .name = "plugin._plugin.Library",
+    .basicsize = sizeof(LibraryObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = library_slots,
+};

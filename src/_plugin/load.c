@@ -1,0 +1,310 @@
+/* Opening: from a path to an initialised Library, step by step.  The cache is the Python package's concern. */
+#include "internal.h"
+
+#include <errno.h>
+#include <fenv.h>
+#include <limits.h>
+#include <stdlib.h>
+
+typedef void (*Init)(NativeError *error);
+
+/* ------------------------------------------------------------------ facts about files */
+
+PyObject *
+identity_tuple(const FileIdentity *identity)
+{
+    long long nanoseconds = (long long)identity->modified.tv_sec * 1000000000 + identity->modified.tv_nsec;
+
+    return Py_BuildValue("(KKLL)", (unsigned long long)identity->device, (unsigned long long)identity->inode,
+                         (long long)identity->size, nanoseconds);
+}
+
+PyObject *
+load_identify(PyObject *module, PyObject *path)
+{
+    const char *bytes = PyBytes_AsString(path);
+    FileIdentity identity;
+    int failed;
+
+    (void)module;
+    if (bytes == NULL) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    failed = elf_identify(bytes, &identity);
+    Py_END_ALLOW_THREADS
+    if (failed < 0) {
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return identity_tuple(&identity);
+}
+
+PyObject *
+load_realpath(PyObject *module, PyObject *path)
+{
+    const char *bytes = PyBytes_AsString(path);
+    PyObject *result;
+    char *real;
+
+    (void)module;
+    if (bytes == NULL) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    real = realpath(bytes, NULL);
+    Py_END_ALLOW_THREADS
+    if (real == NULL) {
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    result = PyBytes_FromString(real);
+    free(real);
+    return result;
+}
+
+PyObject *
+file_refused(ModuleState *state, FileStatus status, int error, PyObject *shown, const char *reason)
+{
+    static const char *const names[] = {
+        [FILE_ERRNO] = "system", [FILE_NOT_REGULAR] = "irregular", [FILE_INVALID] = "invalid",
+        [FILE_INCOMPATIBLE] = "incompatible",
+    };
+
+    return raise_fact(state, "file_refused", "(Osiy)", shown, names[status], error, reason);
+}
+
+/* ------------------------------------------------------------------ reading the file */
+
+static PyObject *
+decode(const char *text)
+{
+    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "surrogateescape");
+}
+
+static int
+set_names(LibraryObject *library, const char *path)
+{
+    const FileFacts *facts = &library->facts;
+    const char *base = strrchr(path, '/');
+    const char *name = facts->header != NULL ? facts->header->name : facts->soname;
+
+    library->path = PyUnicode_DecodeFSDefault(path);
+    library->name = decode(name != NULL && *name != '\0' ? name : base != NULL ? base + 1 : path);
+    library->version = facts->header != NULL ? decode(facts->header->text) : Py_NewRef(Py_None);
+    library->found = PyDict_New();
+    library->symbols = PyDict_New();
+    library->texts = PyDict_New();
+    library->scope = scope_new(facts);
+    if (library->scope == NULL) {
+        PyErr_NoMemory();
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static const Record *
+init_record(const FileFacts *facts)
+{
+    for (size_t i = 0; facts->has_init && i < facts->record_count; i++) {
+        if (facts->records[i].kind == RECORD_INIT) {
+            return &facts->records[i];
+        }
+    }
+    return NULL;
+}
+
+/* PLUGIN_INIT takes a plugin_error * or nothing; what else it may take is refused before any code runs. */
+static int
+check_init(LibraryObject *library)
+{
+    const Record *record = init_record(&library->facts);
+    Declaration declaration;
+    char reason[REASON_MAX];
+    const Prototype *prototype;
+
+    if (record == NULL) {
+        return 0;
+    }
+    if (scope_read_type(library->scope, record->text, &declaration, reason) < 0) {
+        library_refuse(library, "PLUGIN_INIT", reason);
+        return -1;
+    }
+    prototype = declaration.type->prototype;
+    if (declaration.type->kind != TYPE_FUNCTION || prototype->count > 1 ||
+        (prototype->count == 1 && !type_is_error(prototype->params[0].type))) {
+        library_refuse(library, "PLUGIN_INIT",
+                       "this version calls it with a plugin_error *, or with nothing; it takes other parameters");
+        return -1;
+    }
+    return 0;
+}
+
+/* The host's declarations are read before any code of the library runs. */
+static int
+declare_early(LibraryObject *library, const char *declare)
+{
+    char reason[REASON_MAX];
+
+    if (declare != NULL && scope_declare(library->scope, declare, reason) < 0) {
+        library_refuse(library, "", reason);
+        return -1;
+    }
+    return 0;
+}
+
+static LibraryObject *
+read_library(PyTypeObject *type, const char *path, PyObject *shown, int mode, const char *declare)
+{
+    LibraryObject *library = (LibraryObject *)type->tp_alloc(type, 0);
+    char reason[REASON_MAX] = "";
+    FileStatus status;
+
+    if (library == NULL) {
+        return NULL;
+    }
+    library->state = state_of(type);
+    library->mode = mode;
+    Py_BEGIN_ALLOW_THREADS
+    status = elf_read(path, &library->facts, reason);
+    Py_END_ALLOW_THREADS
+    if (status != FILE_OK) {
+        file_refused(library->state, status, library->facts.error, shown, reason);
+        Py_CLEAR(library);
+    } else if (set_names(library, path) < 0 || check_init(library) < 0 || declare_early(library, declare) < 0) {
+        Py_CLEAR(library);
+    }
+    return library;
+}
+
+/* ------------------------------------------------------------------ loading it */
+
+typedef enum { LOADED, NOT_LOADED, CHANGED } Outcome;
+
+/* dlopen, without the GIL and without a lock of ours: constructors may want either.  Some libraries switch
+ * denormal numbers off for the thread that opens them, so the floating-point environment is put back. */
+static Outcome
+map_library(LibraryObject *library, const char *path, char reason[REASON_MAX])
+{
+    RegistryFrame frame;
+    Outcome outcome = LOADED;
+    fenv_t environment;
+
+    Py_BEGIN_ALLOW_THREADS
+    fegetenv(&environment);
+    registry_enter_dlopen(&frame, library->entry);
+    library->handle = pluginOpen(path, library->mode, reason);
+    registry_leave_dlopen(&frame);
+    fesetenv(&environment);
+    if (library->handle == NULL) {
+        outcome = NOT_LOADED;
+    } else if (!image_matches(library->handle, &library->facts, reason)) {
+        outcome = CHANGED;
+    }
+    if (outcome != LOADED) {
+        registry_abandon(library->entry);
+    }
+    Py_END_ALLOW_THREADS
+    return outcome;
+}
+
+/* The library's own init, as an unmarked call: with the GIL.  Returns how it ended. */
+static RegistryStatus
+run_init(LibraryObject *library)
+{
+    const Record *record = init_record(&library->facts);
+    NativeError error = {0, ""};
+    char reason[REASON_MAX];
+    void *address;
+
+    if (record != NULL) {
+        address = library_address(library, record->name, false, NULL, reason);
+        if (address == NULL) {
+            error.code = REGISTRY_INTERRUPTED - 1;
+            PyOS_snprintf(error.message, sizeof error.message, "its init function cannot be found: %.400s", reason);
+        } else {
+            ((Init)(uintptr_t)address)(&error);
+            error.message[ERROR_MESSAGE_MAX - 1] = '\0';
+        }
+    }
+    registry_initialised(library->entry, &error);
+    return error.code != 0 ? REGISTRY_FAILED : REGISTRY_OK;
+}
+
+static PyObject *
+raise_init(LibraryObject *library, PyObject *shown, bool before)
+{
+    const NativeError *failure = registry_failure(library->entry);
+
+    return raise_fact(library->state, "init_failed", "(OOOiyO)", shown, library->name, library->version,
+                      (int)failure->code, failure->message, before ? Py_True : Py_False);
+}
+
+static PyObject *
+initialise(LibraryObject *library, PyObject *shown)
+{
+    RegistryStatus status;
+    char reason[REASON_MAX] = "";
+
+    Py_BEGIN_ALLOW_THREADS
+    status = registry_initialise(library->entry, reason);
+    Py_END_ALLOW_THREADS
+    if (status == REGISTRY_RUN_INIT) {
+        status = run_init(library);
+    }
+    switch (status) {
+    case REGISTRY_OK:
+        return Py_NewRef((PyObject *)library);
+    case REGISTRY_RING:
+        return raise_fact(library->state, "would_wait", "(OOy)", shown, library->name, reason);
+    default:
+        return raise_init(library, shown, false);
+    }
+}
+
+static PyObject *
+open_library(LibraryObject *library, const char *path, PyObject *shown)
+{
+    const FileFacts *facts = &library->facts;
+    char reason[REASON_MAX] = "";
+    RegistryStatus status =
+        registry_reserve(&facts->identity, path, facts->header != NULL ? facts->header->name : NULL, &library->entry, reason);
+
+    switch (status) {
+    case REGISTRY_OK:
+        break;
+    case REGISTRY_NAME_TAKEN:
+        return raise_fact(library->state, "already_loaded", "(OOy)", shown, library->name, reason);
+    case REGISTRY_FAILED_BEFORE:
+        return raise_init(library, shown, true);
+    default:
+        return PyErr_NoMemory();
+    }
+    switch (map_library(library, path, reason)) {
+    case NOT_LOADED:
+        return raise_fact(library->state, "load_failed", "(OOy)", shown, library->path, reason);
+    case CHANGED:
+        return raise_fact(library->state, "changed_while_opening", "(OOy)", shown, library->path, reason);
+    default:
+        return initialise(library, shown);
+    }
+}
+
+PyObject *
+load_library(PyObject *module, PyObject *arguments)
+{
+    PyTypeObject *type;
+    PyObject *shown, *result;
+    LibraryObject *library;
+    const char *path, *declare;
+    int mode;
+
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "O!yOiz", &PyType_Type, &type, &path, &shown, &mode, &declare)) {
+        return NULL;
+    }
+    library = read_library(type, path, shown, mode, declare);
+    if (library == NULL) {
+        return NULL;
+    }
+    result = open_library(library, path, shown);
+    Py_DECREF((PyObject *)library);
+    return result;
+}

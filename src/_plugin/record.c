@@ -1,0 +1,398 @@
+/* Struct objects: the Python types of PLUGIN_STRUCTs, whose function pointers are methods. */
+#include "internal.h"
+
+#include <stdio.h>
+
+/* ------------------------------------------------------------------ calling a member */
+
+static PyObject *
+call_slot(PyObject *object, int number, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    HandleObject *self = (HandleObject *)object;
+    const Method *method = &self->info->methods[number];
+    Callee callee = {.signature = method->signature, .library = self->library, .name = method->name, .self = self};
+    Where where = {method->name, NULL};
+
+    if (handle_check(self, &where) < 0) {
+        return NULL;
+    }
+    memcpy(&callee.address, (char *)self->address + method->member->offset, sizeof callee.address);
+    if (callee.address == NULL) {
+        return raise_fact(self->library->state, "null_method", "(sOO)", method->name, self->library->name,
+                          self->library->version);
+    }
+    return call_function(&callee, args, nargs, kwnames);
+}
+
+/* The interpreter specialises calls of method descriptors, whose C function gets the object but not the descriptor: so
+ * there is one C function a slot, which knows its number. */
+#define SLOT(n)                                                                                                  \
+    static PyObject *slot_##n(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)         \
+    {                                                                                                              \
+        return call_slot(self, 0x##n, args, nargs, kwnames);                                                      \
+    }
+#define SLOTS16(x)                                                                                               \
+    SLOT(x##0) SLOT(x##1) SLOT(x##2) SLOT(x##3) SLOT(x##4) SLOT(x##5) SLOT(x##6) SLOT(x##7)                        \
+    SLOT(x##8) SLOT(x##9) SLOT(x##a) SLOT(x##b) SLOT(x##c) SLOT(x##d) SLOT(x##e) SLOT(x##f)
+#define NAMES16(x)                                                                                               \
+    slot_##x##0, slot_##x##1, slot_##x##2, slot_##x##3, slot_##x##4, slot_##x##5, slot_##x##6, slot_##x##7,       \
+    slot_##x##8, slot_##x##9, slot_##x##a, slot_##x##b, slot_##x##c, slot_##x##d, slot_##x##e, slot_##x##f
+
+SLOTS16(0) SLOTS16(1) SLOTS16(2) SLOTS16(3) SLOTS16(4) SLOTS16(5) SLOTS16(6) SLOTS16(7)
+SLOTS16(8) SLOTS16(9) SLOTS16(a) SLOTS16(b) SLOTS16(c) SLOTS16(d) SLOTS16(e) SLOTS16(f)
+
+static PyObject *(*const slots[METHODS_MAX])(PyObject *, PyObject *const *, Py_ssize_t, PyObject *) = {
+    NAMES16(0), NAMES16(1), NAMES16(2), NAMES16(3), NAMES16(4), NAMES16(5), NAMES16(6), NAMES16(7),
+    NAMES16(8), NAMES16(9), NAMES16(a), NAMES16(b), NAMES16(c), NAMES16(d), NAMES16(e), NAMES16(f),
+};
+
+/* A member that may be NULL reads as None then, else as a bound method. */
+static PyObject *
+get_nullable(PyObject *object, void *closure)
+{
+    HandleObject *self = (HandleObject *)object;
+    const Method *method = closure;
+    Where where = {method->name, NULL};
+    void *function;
+
+    if (handle_check(self, &where) < 0) {
+        return NULL;
+    }
+    memcpy(&function, (char *)self->address + method->member->offset, sizeof function);
+    if (function == NULL) {
+        Py_RETURN_NONE;
+    }
+    return PyCFunction_New(&self->info->definitions[method - self->info->methods], object);
+}
+
+/* ------------------------------------------------------------------ what a struct's type needs */
+
+static void
+info_free(StructInfo *info)
+{
+    for (int i = 0; i < info->count; i++) {
+        PyMem_Free(info->methods[i].signature);
+        PyMem_Free(info->methods[i].name);
+        PyMem_Free((void *)(uintptr_t)info->definitions[i].ml_doc);
+    }
+    PyMem_Free(info->methods);
+    PyMem_Free(info->definitions);
+    PyMem_Free(info->getters);
+    Py_XDECREF((PyObject *)info->library);
+    PyMem_Free(info);
+}
+
+static void
+capsule_free(PyObject *capsule)
+{
+    info_free(PyCapsule_GetPointer(capsule, "plugin.StructInfo"));
+}
+
+static int
+count_methods(const Struct *record)
+{
+    int count = 0;
+
+    for (int i = 0; i < record->count; i++) {
+        count += type_function(record->members[i].type) != NULL && record->members[i].type->kind == TYPE_POINTER;
+    }
+    return count;
+}
+
+static StructInfo *
+info_new(LibraryObject *library, Struct *record)
+{
+    size_t count = (size_t)count_methods(record);
+    StructInfo *info = PyMem_Calloc(1, sizeof *info);
+
+    if (info == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    info->record = record;
+    info->destructor = -1;
+    info->library = (LibraryObject *)Py_NewRef((PyObject *)library);
+    info->methods = PyMem_Calloc(count + 1, sizeof *info->methods);
+    info->definitions = PyMem_Calloc(count + 1, sizeof *info->definitions);
+    info->getters = PyMem_Calloc(count + 1, sizeof *info->getters);
+    if (info->methods == NULL || info->definitions == NULL || info->getters == NULL) {
+        info_free(info);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    return info;
+}
+
+static char *
+method_name(const Struct *record, const Field *member)
+{
+    size_t size = strlen(record->name) + strlen(member->name) + 2;
+    char *name = PyMem_Malloc(size);
+
+    if (name == NULL) {
+        PyErr_NoMemory();
+    } else {
+        snprintf(name, size, "%s.%s", record->name, member->name);
+    }
+    return name;
+}
+
+/* Fill in the next method from a member; its number is info->count. */
+static int
+add_method(StructInfo *info, const Field *member, char reason[REASON_MAX])
+{
+    const Prototype *prototype = type_function(member->type)->prototype;
+    Method *method = &info->methods[info->count];
+    PyMethodDef *definition = &info->definitions[info->count];
+    char text[REASON_MAX];
+
+    if (info->count == METHODS_MAX) {
+        snprintf(reason, REASON_MAX, "it has more than %d function pointers", METHODS_MAX);
+        return -1;
+    }
+    method->member = member;
+    method->name = method_name(info->record, member);
+    if (method->name == NULL) {
+        return -1;
+    }
+    method->signature = signature_compile(info->library, prototype, info->record, reason);
+    if (method->signature == NULL) {
+        char cause[REASON_MAX];
+
+        snprintf(cause, sizeof cause, "struct \"%.80s\", member \"%.80s\": %.700s", info->record->name, member->name, reason);
+        memcpy(reason, cause, REASON_MAX);
+        PyMem_Free(method->name);
+        return -1;
+    }
+    method->is_method = prototype->count > 0 && method->signature->arguments[0].conversion == CONVERT_SELF;
+    type_spell(member->type->target, member->name, text, sizeof text);
+    definition->ml_name = member->name;
+    definition->ml_meth = (PyCFunction)(void (*)(void))slots[info->count];
+    definition->ml_flags = METH_FASTCALL | METH_KEYWORDS;
+    definition->ml_doc = signature_doc(method->signature, member->name, true, text, NULL);
+    if (prototype->words & WORD_DESTRUCTOR && method->is_method && info->destructor < 0) {
+        info->destructor = info->count;
+    }
+    info->count++;
+    return definition->ml_doc != NULL ? 0 : -1;
+}
+
+static int
+add_methods(StructInfo *info, char reason[REASON_MAX])
+{
+    const Struct *record = info->record;
+
+    for (int i = 0; i < record->count; i++) {
+        const Field *member = &record->members[i];
+
+        if (member->type->kind == TYPE_POINTER && type_function(member->type) != NULL &&
+            add_method(info, member, reason) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------ the Python type */
+
+static PyTypeObject *
+make_type(const StructInfo *info)
+{
+    PyType_Slot type_slots[] = {{Py_tp_doc, (void *)(uintptr_t)info->record->text}, {0, NULL}};
+    char name[256];
+    PyType_Spec spec = {.name = name, .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, .slots = type_slots};
+
+    snprintf(name, sizeof name, "plugin.%.200s", info->record->name);
+    return (PyTypeObject *)PyType_FromSpecWithBases(&spec, (PyObject *)info->library->state->structure);
+}
+
+/* Members that may be NULL are attributes, the others method descriptors. */
+static int
+add_attribute(StructInfo *info, int number)
+{
+    const Method *method = &info->methods[number];
+    PyObject *descriptor;
+    int failed;
+
+    if (method->member->words & WORD_NULLABLE) {
+        PyGetSetDef *getter = &info->getters[number];
+
+        *getter = (PyGetSetDef){method->member->name, get_nullable, NULL, info->definitions[number].ml_doc,
+                                (void *)(uintptr_t)method};
+        descriptor = PyDescr_NewGetSet(info->type, getter);
+    } else {
+        descriptor = PyDescr_NewMethod(info->type, &info->definitions[number]);
+    }
+    failed = descriptor == NULL ? -1 : PyObject_SetAttrString((PyObject *)info->type, method->member->name, descriptor);
+    Py_XDECREF(descriptor);
+    return failed;
+}
+
+/* The parameters and results of each method, for type checks: {name: (parameters, results, optional)}. */
+static int
+add_description(StructInfo *info)
+{
+    PyObject *methods = PyDict_New();
+    int failed = methods == NULL ? -1 : 0;
+
+    for (int i = 0; i < info->count && failed == 0; i++) {
+        const Method *method = &info->methods[i];
+        PyObject *signature = signature_describe(method->signature);
+        PyObject *item = signature == NULL ? NULL
+                         : Py_BuildValue("(OO)", signature, method->member->words & WORD_NULLABLE ? Py_True : Py_False);
+
+        failed = item == NULL ? -1 : PyDict_SetItemString(methods, method->member->name, item);
+        Py_XDECREF(signature);
+        Py_XDECREF(item);
+    }
+    if (failed == 0) {
+        failed = PyObject_SetAttrString((PyObject *)info->type, "__plugin_methods__", methods);
+    }
+    Py_XDECREF(methods);
+    return failed;
+}
+
+/* Fill the type with methods.  The struct's host is the info already, for methods that take or give such objects. */
+static int
+fill_type(StructInfo *info, char reason[REASON_MAX])
+{
+    if (add_methods(info, reason) < 0) {
+        return -1;
+    }
+    for (int i = 0; i < info->count; i++) {
+        if (add_attribute(info, i) < 0) {
+            return -1;
+        }
+    }
+    return add_description(info);
+}
+
+/* Make the type and add it to the library's pending ones. */
+static const StructInfo *
+build(LibraryObject *library, Struct *record, char reason[REASON_MAX])
+{
+    StructInfo *info = info_new(library, record);
+    PyTypeObject *type = info != NULL ? make_type(info) : NULL;
+    PyObject *capsule = type != NULL ? PyCapsule_New(info, "plugin.StructInfo", capsule_free) : NULL;
+    int failed;
+
+    if (capsule == NULL) {
+        Py_XDECREF((PyObject *)type);
+        if (info != NULL) {
+            info_free(info);
+        }
+        return NULL;
+    }
+    info->type = type;
+    failed = PyObject_SetAttrString((PyObject *)type, "__plugin_struct__", capsule);
+    failed = failed < 0 ? -1 : PyList_Append(library->pending, (PyObject *)type);
+    if (failed == 0) {
+        record->host = info;
+        failed = fill_type(info, reason);
+    }
+    Py_DECREF(capsule);
+    Py_DECREF((PyObject *)type);
+    return failed < 0 ? NULL : info;
+}
+
+/* ------------------------------------------------------------------ making types once */
+
+static StructInfo *
+info_of(PyObject *type)
+{
+    PyObject *capsule = PyObject_GetAttrString(type, "__plugin_struct__");
+    StructInfo *info = capsule != NULL ? PyCapsule_GetPointer(capsule, "plugin.StructInfo") : NULL;
+
+    Py_XDECREF(capsule);           /* the type still has it */
+    return info;
+}
+
+static PyObject *
+key_of(LibraryObject *library, Struct *record)
+{
+    char *key = scope_struct_key(library->scope, record);
+    PyObject *object = key != NULL ? PyUnicode_DecodeUTF8(key, (Py_ssize_t)strlen(key), "replace") : PyErr_NoMemory();
+
+    free(key);
+    return object;
+}
+
+/* A struct that names others is made with them; all are published, or none. */
+static int
+settle(LibraryObject *library, bool keep)
+{
+    PyObject *pending = library->pending;
+    PyObject *type, *value, *traceback;
+    int failed = 0;
+
+    library->pending = NULL;
+    PyErr_Fetch(&type, &value, &traceback);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pending); i++) {
+        StructInfo *info = info_of(PyList_GET_ITEM(pending, i));
+        PyObject *key = keep && failed == 0 ? key_of(library, info->record) : NULL;
+
+        if (key == NULL || PyDict_SetItem(library->state->structs, key, PyList_GET_ITEM(pending, i)) < 0) {
+            info->record->host = NULL;
+            failed = -1;
+        }
+        Py_XDECREF(key);
+    }
+    if (type != NULL) {
+        PyErr_Restore(type, value, traceback);
+    }
+    Py_DECREF(pending);
+    return failed;
+}
+
+/* The type that another plugin made for the same struct, or NULL. */
+static const StructInfo *
+find_made(LibraryObject *library, Struct *record)
+{
+    PyObject *key = key_of(library, record);
+    PyObject *type = key != NULL ? PyDict_GetItemWithError(library->state->structs, key) : NULL;   /* borrowed */
+
+    Py_XDECREF(key);
+    return type != NULL ? info_of(type) : NULL;
+}
+
+const StructInfo *
+record_info(LibraryObject *library, Struct *record, char reason[REASON_MAX])
+{
+    bool outermost = library->pending == NULL;
+    const StructInfo *info = record->host;
+
+    reason[0] = '\0';
+    if (info != NULL) {
+        return info;
+    }
+    info = find_made(library, record);
+    if (info != NULL || PyErr_Occurred()) {
+        record->host = (void *)(uintptr_t)info;
+        return info;
+    }
+    if (outermost) {
+        library->pending = PyList_New(0);
+        if (library->pending == NULL) {
+            return NULL;
+        }
+    }
+    info = build(library, record, reason);
+    if (outermost && settle(library, info != NULL) < 0) {
+        return NULL;
+    }
+    return info;
+}
+
+/* ------------------------------------------------------------------ the base of all struct types */
+
+static PyType_Slot structure_slots[] = {
+    {Py_tp_doc, "The base of the types of PLUGIN_STRUCTs, whose function pointers are methods."},
+    {0, NULL},
+};
+
+PyType_Spec structure_spec = {
+    .name = "plugin.Struct",
+    .basicsize = sizeof(HandleObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = structure_slots,
+};

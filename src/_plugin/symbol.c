@@ -1,0 +1,447 @@
+/* The Python types Symbol and Function: what is known of a symbol of an open plugin.  Variable is variable.c's. */
+#include "internal.h"
+
+#include <stddef.h>
+
+/* ------------------------------------------------------------------ life */
+
+static int
+Symbol_traverse(SymbolObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->library);
+    return 0;
+}
+
+static void
+symbol_dealloc(SymbolObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    if (self->weakrefs != NULL) {
+        PyObject_ClearWeakRefs((PyObject *)self);
+    }
+    Py_XDECREF((PyObject *)self->library);
+    Py_XDECREF(self->name);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static void
+Symbol_dealloc(SymbolObject *self)
+{
+    PyObject_GC_UnTrack(self);
+    symbol_dealloc(self);
+}
+
+static void
+Function_dealloc(FunctionObject *self)
+{
+    PyObject_GC_UnTrack(self);
+    PyMem_Free(self->signature);
+    PyMem_Free((void *)(uintptr_t)self->definition.ml_doc);
+    symbol_dealloc(&self->symbol);
+}
+
+/* ------------------------------------------------------------------ making one */
+
+static PyObject *
+call_entry(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    FunctionObject *self = (FunctionObject *)object;
+    Callee callee = {
+        .signature = self->signature,
+        .address = self->symbol.address,
+        .library = self->symbol.library,
+        .name = self->definition.ml_name,
+    };
+
+    return call_function(&callee, args, nargs, kwnames);
+}
+
+static int
+prepare_function(FunctionObject *self)
+{
+    SymbolObject *symbol = &self->symbol;
+    const char *name = PyUnicode_AsUTF8(symbol->name);
+    const Record *doc;
+    char reason[REASON_MAX];
+
+    if (name == NULL) {
+        return -1;
+    }
+    self->signature = signature_compile(symbol->library, symbol->declaration.type->prototype, NULL, reason);
+    if (self->signature == NULL) {
+        library_refuse(symbol->library, name, reason);
+        return -1;
+    }
+    doc = elf_find(&symbol->library->facts, RECORD_DOC, name, strlen(name));
+    self->definition.ml_name = name;       /* the str is ours as long as we live */
+    self->definition.ml_meth = (PyCFunction)(void (*)(void))call_entry;
+    self->definition.ml_flags = METH_FASTCALL | METH_KEYWORDS;
+    self->definition.ml_doc =
+        signature_doc(self->signature, name, false, symbol->declaration.text, doc != NULL ? doc->text : NULL);
+    return self->definition.ml_doc != NULL ? 0 : -1;
+}
+
+/* Where the file knows better than a declaration, the file is believed. */
+static int
+check_kind(const SymbolFacts *facts, const Declaration *declaration, char reason[REASON_MAX])
+{
+    bool is_function = declaration->type->kind == TYPE_FUNCTION;
+    size_t size = is_function ? 0 : type_size(declaration->type);
+
+    if (is_function && facts->kind == SYMBOL_OBJECT) {
+        PyOS_snprintf(reason, REASON_MAX, "it is declared as a function (\"%.400s\"), but the file says that it is a variable",
+                      declaration->text);
+        return -1;
+    }
+    if (!is_function && facts->kind == SYMBOL_FUNCTION) {
+        PyOS_snprintf(reason, REASON_MAX, "it is declared as a variable (\"%.400s\"), but the file says that it is a function",
+                      declaration->text);
+        return -1;
+    }
+    if (!is_function && facts->size != 0 && facts->size != size) {
+        PyOS_snprintf(reason, REASON_MAX, "\"%.400s\" has %zu bytes, but the file says that it has %zu", declaration->text,
+                      size, facts->size);
+        return -1;
+    }
+    if (!is_function && !type_is_scalar(declaration->type) && !type_is_string(declaration->type)) {
+        PyOS_snprintf(reason, REASON_MAX, "variables of the type of \"%.400s\" are not there in this version",
+                      declaration->text);
+        return -1;
+    }
+    return 0;
+}
+
+static PyTypeObject *
+choose_type(ModuleState *state, const SymbolFacts *facts, const Declaration *declaration)
+{
+    if (declaration != NULL) {
+        return declaration->type->kind == TYPE_FUNCTION ? state->function : state->variable;
+    }
+    return facts->kind == SYMBOL_FUNCTION ? state->function : facts->kind == SYMBOL_OBJECT ? state->variable : state->symbol;
+}
+
+PyObject *
+symbol_new(LibraryObject *library, PyObject *name, void *address, const SymbolFacts *facts,
+           const Declaration *declaration)
+{
+    PyTypeObject *type = choose_type(library->state, facts, declaration);
+    SymbolObject *self;
+    char reason[REASON_MAX];
+
+    if (declaration != NULL && check_kind(facts, declaration, reason) < 0) {
+        return library_refuse(library, PyUnicode_AsUTF8(name), reason);
+    }
+    self = (SymbolObject *)type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->library = (LibraryObject *)Py_NewRef((PyObject *)library);
+    self->name = Py_NewRef(name);
+    self->address = address;
+    self->facts = *facts;
+    if (declaration != NULL) {
+        self->declaration = *declaration;
+        if (type == library->state->function && prepare_function((FunctionObject *)self) < 0) {
+            Py_CLEAR(self);
+        }
+    }
+    return (PyObject *)self;
+}
+
+PyObject *
+symbol_use(PyObject *object)
+{
+    SymbolObject *symbol = (SymbolObject *)object;
+    FunctionObject *function = (FunctionObject *)object;
+    PyObject *found;
+
+    if (!Py_IS_TYPE(object, symbol->library->state->function) || function->signature == NULL) {
+        return Py_NewRef(object);
+    }
+    found = PyDict_GetItemWithError(symbol->library->found, symbol->name);     /* borrowed */
+    if (found != NULL && PyCFunction_Check(found) && PyCFunction_GET_SELF(found) == object) {
+        return Py_NewRef(found);
+    }
+    return PyErr_Occurred() ? NULL : PyCFunction_NewEx(&function->definition, object, symbol->library->name);
+}
+
+/* ------------------------------------------------------------------ Symbol */
+
+static PyObject *
+Symbol_name(SymbolObject *self, void *closure)
+{
+    (void)closure;
+    return Py_NewRef(self->name);
+}
+
+static PyObject *
+Symbol_plugin(SymbolObject *self, void *closure)
+{
+    (void)closure;
+    return Py_NewRef((PyObject *)self->library);
+}
+
+static PyObject *
+Symbol_address(SymbolObject *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromVoidPtr(self->address);
+}
+
+static PyObject *
+Symbol_declaration(SymbolObject *self, void *closure)
+{
+    (void)closure;
+    if (self->declaration.type == NULL) {
+        Py_RETURN_NONE;
+    }
+    return PyUnicode_DecodeUTF8(self->declaration.text, (Py_ssize_t)strlen(self->declaration.text), "replace");
+}
+
+/* Compare with a C type, or take it over where nothing is declared. */
+static PyObject *
+as_c_type(SymbolObject *self, PyObject *text)
+{
+    LibraryObject *library = self->library;
+    const char *utf8 = PyUnicode_AsUTF8(text), *name = PyUnicode_AsUTF8(self->name);
+    Declaration declaration;
+    char reason[REASON_MAX];
+    PyObject *symbol, *use;
+
+    if (utf8 == NULL || name == NULL) {
+        return NULL;
+    }
+    if (scope_read_type(library->scope, utf8, &declaration, reason) < 0) {
+        return library_refuse(library, name, reason);
+    }
+    if (declaration.name != NULL && strcmp(declaration.name, name) != 0) {
+        PyOS_snprintf(reason, sizeof reason, "\"%.400s\" declares another name", utf8);
+        return library_refuse(library, name, reason);
+    }
+    if (self->declaration.type != NULL) {
+        if (!type_equal(self->declaration.type, declaration.type, type_has_words(declaration.type))) {
+            return raise_fact(library->state, "type_mismatch", "(OOOOs)", self->name, library->name, library->path, text,
+                              self->declaration.text);
+        }
+        return symbol_use((PyObject *)self);
+    }
+    symbol = symbol_new(library, self->name, self->address, &self->facts, &declaration);
+    use = symbol != NULL ? symbol_use(symbol) : NULL;
+    Py_XDECREF(symbol);
+    return use;
+}
+
+static PyObject *
+Symbol_as_type(PyObject *object, PyObject *type)
+{
+    PyObject *module, *verdict;
+
+    if (PyUnicode_Check(type)) {
+        return as_c_type((SymbolObject *)object, type);
+    }
+    module = PyImport_ImportModule("plugin._types");
+    if (module == NULL) {
+        return NULL;
+    }
+    verdict = PyObject_CallMethod(module, "assert_type", "OO", object, type);
+    Py_DECREF(module);
+    if (verdict == NULL) {
+        return NULL;
+    }
+    Py_DECREF(verdict);
+    return symbol_use(object);
+}
+
+static void
+capsule_free(PyObject *capsule)
+{
+    LibraryObject *library = PyCapsule_GetContext(capsule);
+
+    PyMem_Free((void *)(uintptr_t)PyCapsule_GetName(capsule));
+    Py_XDECREF((PyObject *)library);
+}
+
+static PyObject *
+Symbol_capsule(PyObject *object, PyObject *unused)
+{
+    SymbolObject *self = (SymbolObject *)object;
+    char spelling[REASON_MAX] = "";
+    PyObject *capsule;
+    char *name;
+
+    (void)unused;
+    if (self->declaration.type != NULL) {
+        type_spell(self->declaration.type, NULL, spelling, sizeof spelling);
+    }
+    name = PyMem_Malloc(strlen(spelling) + 1);
+    if (name == NULL) {
+        return PyErr_NoMemory();
+    }
+    strcpy(name, spelling);
+    capsule = PyCapsule_New(self->address, name, capsule_free);
+    if (capsule == NULL) {
+        PyMem_Free(name);
+        return NULL;
+    }
+    PyCapsule_SetContext(capsule, Py_NewRef((PyObject *)self->library));
+    return capsule;
+}
+
+static PyObject *
+Symbol_reduce(PyObject *object, PyObject *unused)
+{
+    SymbolObject *self = (SymbolObject *)object;
+    PyObject *module = PyImport_ImportModule("plugin._open"), *reopen, *result, *text;
+
+    (void)unused;
+    reopen = module != NULL ? PyObject_GetAttrString(module, "reopen") : NULL;
+    Py_XDECREF(module);
+    if (reopen == NULL) {
+        return NULL;
+    }
+    text = self->declaration.type != NULL && self->declaration.record == NULL ? Symbol_declaration(self, NULL)
+                                                                               : Py_NewRef(Py_None);
+    result = text != NULL ? Py_BuildValue("(O(OON))", reopen, self->library->path, self->name, text) : NULL;
+    Py_DECREF(reopen);
+    return result;
+}
+
+static PyObject *
+Symbol_repr(PyObject *object)
+{
+    SymbolObject *self = (SymbolObject *)object;
+
+    return PyUnicode_FromFormat("<%s %U of %U: %s>", Py_TYPE(object)->tp_name, self->name, self->library->name,
+                                self->declaration.type != NULL ? self->declaration.text : "untyped");
+}
+
+static PyMethodDef symbol_methods[] = {
+    {"as_type", Symbol_as_type, METH_O,
+     "as_type($self, type, /)\n--\n\nThe callable or Variable, its type asserted.\n\n"
+     "`type` is C text (\"double (double)\") or a Python type (Callable[[float], float], a Protocol).  What is declared is\n"
+     "checked; on an untyped symbol C text is believed.\n\nRaises SymbolTypeError where the two differ, showing both."},
+    {"capsule", Symbol_capsule, METH_NOARGS,
+     "capsule($self, /)\n--\n\nThe address in a PyCapsule, named by the C type, as scipy.LowLevelCallable takes it."},
+    {"__reduce__", Symbol_reduce, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef symbol_getters[] = {
+    {"name", (getter)Symbol_name, NULL, "The symbol's name.", NULL},
+    {"plugin", (getter)Symbol_plugin, NULL, "The Plugin that it belongs to.", NULL},
+    {"address", (getter)Symbol_address, NULL, "Its address, an int.", NULL},
+    {"declaration", (getter)Symbol_declaration, NULL, "Its C declaration, or None for an untyped symbol.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef symbol_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(SymbolObject, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot symbol_slots[] = {
+    {Py_tp_doc, "What is known of a symbol of an open plugin."},
+    {Py_tp_dealloc, Symbol_dealloc},
+    {Py_tp_traverse, Symbol_traverse},
+    {Py_tp_repr, Symbol_repr},
+    {Py_tp_methods, symbol_methods},
+    {Py_tp_members, symbol_members},
+    {Py_tp_getset, symbol_getters},
+    {0, NULL},
+};
+
+PyType_Spec symbol_spec = {
+    .name = "plugin.Symbol",
+    .basicsize = sizeof(SymbolObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = symbol_slots,
+};
+
+/* ------------------------------------------------------------------ Function */
+
+static PyObject *
+Function_call(PyObject *object, PyObject *arguments, PyObject *keywords)
+{
+    FunctionObject *self = (FunctionObject *)object;
+    PyObject *use, *result;
+
+    if (self->signature == NULL) {
+        return raise_fact(self->symbol.library->state, "untyped", "(OOO)", self->symbol.name, self->symbol.library->name,
+                          self->symbol.library->path);
+    }
+    use = symbol_use(object);
+    result = use != NULL ? PyObject_Call(use, arguments, keywords) : NULL;
+    Py_XDECREF(use);
+    return result;
+}
+
+static PyObject *
+Function_describe(PyObject *object, PyObject *unused)
+{
+    FunctionObject *self = (FunctionObject *)object;
+
+    (void)unused;
+    if (self->signature == NULL) {
+        Py_RETURN_NONE;
+    }
+    return signature_describe(self->signature);
+}
+
+static PyObject *
+Function_signature(PyObject *object, void *closure)
+{
+    PyObject *module = PyImport_ImportModule("plugin._types"), *signature;
+
+    (void)closure;
+    signature = module != NULL ? PyObject_CallMethod(module, "signature_of", "O", object) : NULL;
+    Py_XDECREF(module);
+    return signature;
+}
+
+/* A built-in function pickles as the attribute of that name of its __self__, which is the Function. */
+static PyObject *
+Function_getattro(PyObject *object, PyObject *name)
+{
+    FunctionObject *self = (FunctionObject *)object;
+    PyObject *value = PyObject_GenericGetAttr(object, name);
+
+    if (value == NULL && PyErr_ExceptionMatches(PyExc_AttributeError) && self->signature != NULL &&
+        PyUnicode_Compare(name, self->symbol.name) == 0) {
+        PyErr_Clear();
+        return symbol_use(object);
+    }
+    return value;
+}
+
+static PyMethodDef function_methods[] = {
+    {"_describe", Function_describe, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef function_getters[] = {
+    {"__name__", (getter)Symbol_name, NULL, NULL, NULL},
+    {"__signature__", Function_signature, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot function_slots[] = {
+    {Py_tp_doc, "A function of a plugin.  It can be called; what lookup gives for it is called faster."},
+    {Py_tp_dealloc, Function_dealloc},
+    {Py_tp_traverse, Symbol_traverse},
+    {Py_tp_call, Function_call},
+    {Py_tp_getattro, Function_getattro},
+    {Py_tp_methods, function_methods},
+    {Py_tp_getset, function_getters},
+    {0, NULL},
+};
+
+PyType_Spec function_spec = {
+    .name = "plugin.Function",
+    .basicsize = sizeof(FunctionObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = function_slots,
+};
