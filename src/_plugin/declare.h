@@ -185,7 +185,8 @@ bool type_is_error(const Type *type);
 /* The function that a type is or points to, or NULL. */
 const Type *type_function(const Type *type);
 
-/* Write the C spelling of `type`, `name` in its place (may be NULL), cut to `size` bytes with the NUL. */
+/* Write the C spelling of `type` with `name` in its place, cut to `size` bytes with the NUL.  Where `name` is NULL it is
+ * the type alone, without names of parameters and without words: `double (const double *, size_t)`. */
 void type_spell(const Type *type, const char *name, char *buffer, size_t size);
 
 /* The C spelling of one word (`plugin_out`). */

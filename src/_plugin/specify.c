@@ -103,7 +103,7 @@ read_word(Parser *parser, unsigned *words, const char **release, Declarator *dec
     const Token token = parser->token;
 
     if (token.kind != TOKEN_NAME || token.size < 7 || memcmp(token.start, "plugin_", 7) != 0 ||
-        lex_is(parser, "plugin_error")) {
+        lex_is(parser, "plugin_error") || lex_is(parser, "plugin_init")) {
         return false;
     }
     for (unsigned bit = 1; bit <= WORD_RETAINED; bit <<= 1) {

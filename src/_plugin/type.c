@@ -272,6 +272,7 @@ type_equal(const Type *a, const Type *b, bool with_words)
 typedef struct {
     char *buffer;
     size_t size, used;             /* bytes; used may pass size when the text is cut */
+    bool bare;                     /* the type alone: no names of parameters, no words */
 } Writer;
 
 static void __attribute__((format(printf, 2, 3)))
@@ -331,8 +332,10 @@ put_params(Writer *writer, const Prototype *prototype)
         const Field *param = &prototype->params[i];
 
         put(writer, i > 0 ? ", " : "");
-        put_type(writer, param->type, param->name != NULL ? param->name : "");
-        put_field_words(writer, param);
+        put_type(writer, param->type, param->name != NULL && !writer->bare ? param->name : "");
+        if (!writer->bare) {
+            put_field_words(writer, param);
+        }
     }
     put(writer, prototype->varargs ? prototype->count > 0 ? ", ...)" : "...)" : prototype->count > 0 ? ")" : "void)");
 }
@@ -356,10 +359,14 @@ static void
 put_function(Writer *writer, const Prototype *prototype, const char *inner)
 {
     char text[REASON_MAX];
-    Writer within = {text, sizeof text, 0};
+    Writer within = {text, sizeof text, 0, writer->bare};
 
     put(&within, "%s", inner);
     put_params(&within, prototype);
+    if (writer->bare) {
+        put_type(writer, prototype->result, text);
+        return;
+    }
     put_words(writer, prototype->words & ~(unsigned)(prototype->release != NULL ? WORD_OWNED : 0), " ");
     if (prototype->release != NULL) {
         put(writer, "plugin_free(%s) ", prototype->release);
@@ -392,7 +399,7 @@ put_type(Writer *writer, const Type *type, const char *inner)
 void
 type_spell(const Type *type, const char *name, char *buffer, size_t size)
 {
-    Writer writer = {buffer, size, 0};
+    Writer writer = {buffer, size, 0, name == NULL};
 
     buffer[0] = '\0';
     put_type(&writer, type, name != NULL ? name : "");
