@@ -81,9 +81,12 @@ class TestMatches:
         assert "0" == matches
         assert "notes differ" in reason
 
-    def test_other_headers(self, elf: Driver, build: Build) -> None:
-        """A library with other segments does not match."""
-        ((matches, reason),) = elf.run("matches", build(source(header())), build(SYMBOLS))
+    @pytest.mark.parametrize("other", [SYMBOLS, source(header()) + "char space[9999];"], ids=["number", "bytes"])
+    def test_other_headers(self, elf: Driver, build: Build, other: str) -> None:
+        """A library with more segments, or with larger ones, does not match."""
+        paths = [build(text, "-Wl,--build-id=none") for text in (source(header()), other)]
+
+        ((matches, reason),) = elf.run("matches", *paths)
 
         assert "0" == matches
         assert "program headers differ" in reason

@@ -152,6 +152,10 @@ const Declaration *scope_find(Scope *scope, const char *name, char reason[REASON
  * The caller owns `*declaration`, whose parts are borrowed.  Returns 0, or -1 with `reason`. */
 int scope_read_type(Scope *scope, const char *text, Declaration *declaration, char reason[REASON_MAX]);
 
+/* Whether the type in `text`, with or without the name, is the declared one; words count if the text has any.  Leaves
+ * nothing in the scope.  1, 0, or -1 with `reason` where the text cannot be understood. */
+int scope_compare(Scope *scope, const char *text, const Declaration *declared, char reason[REASON_MAX]);
+
 /* The function marked plugin_destructor whose first parameter points to the struct or opaque type `name`, or
  * NULL.  Declarations that cannot be understood are passed over. */
 const Declaration *scope_destructor(Scope *scope, const char *name);

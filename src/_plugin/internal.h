@@ -304,6 +304,9 @@ PyObject *library_symbol(LibraryObject *library, PyObject *name);
 void *library_address(LibraryObject *library, const char *name, bool anywhere, SymbolFacts *facts,
                       char reason[REASON_MAX]);
 
+/* Remember what a lookup gave under `key`: `use` (taken over), or what another thread put there first. */
+PyObject *library_remember(LibraryObject *library, PyObject *key, PyObject *use);
+
 /* Raise DeclarationError for a symbol of the library; NULL.  Keeps an exception that is set already. */
 PyObject *library_refuse(LibraryObject *library, const char *symbol, const char *reason);
 

@@ -97,13 +97,12 @@ library_symbol(LibraryObject *library, PyObject *name)
 
 /* ------------------------------------------------------------------ lookup */
 
-static PyObject *
-remember(LibraryObject *library, PyObject *key, PyObject *use)
+PyObject *
+library_remember(LibraryObject *library, PyObject *key, PyObject *use)
 {
-    PyObject *kept = use != NULL ? PyDict_SetDefault(library->found, key, use) : NULL;
+    PyObject *kept = Py_XNewRef(PyDict_SetDefault(library->found, key, use));
 
-    Py_XINCREF(kept);
-    Py_XDECREF(use);
+    Py_DECREF(use);
     return kept;
 }
 
@@ -120,32 +119,18 @@ lookup_plain(LibraryObject *library, PyObject *name)
     if (symbol == NULL) {
         return NULL;
     }
-    found = remember(library, name, symbol_use(symbol));
+    found = symbol_use(symbol);
     Py_DECREF(symbol);
-    return found;
+    return found != NULL ? library_remember(library, name, found) : NULL;
 }
 
-/* With a type: C text is remembered, so that the same question has the same answer. */
 static PyObject *
 lookup_typed(LibraryObject *library, PyObject *name, PyObject *type)
 {
-    PyObject *key = NULL, *symbol, *found;
+    PyObject *symbol = library_symbol(library, name);
+    PyObject *found = symbol != NULL ? PyObject_CallMethod(symbol, "as_type", "O", type) : NULL;
 
-    if (PyUnicode_Check(type)) {
-        key = PyTuple_Pack(2, name, type);
-        found = key != NULL ? PyDict_GetItemWithError(library->found, key) : NULL;
-        if (found != NULL || PyErr_Occurred()) {
-            Py_XDECREF(key);
-            return Py_XNewRef(found);
-        }
-    }
-    symbol = library_symbol(library, name);
-    found = symbol != NULL ? PyObject_CallMethod(symbol, "as_type", "O", type) : NULL;
-    if (found != NULL && key != NULL) {
-        found = remember(library, key, found);
-    }
     Py_XDECREF(symbol);
-    Py_XDECREF(key);
     return found;
 }
 

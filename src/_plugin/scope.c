@@ -418,29 +418,40 @@ copy_scope(const Scope *scope)
     return copy;
 }
 
-static int
+/* Read `text` in a copy, which the caller frees with whatever was read.  NULL with `reason`. */
+static Scope *
 try_text(Scope *scope, const char *text, char reason[REASON_MAX], Reading reading, void *context)
 {
     Scope *trial = copy_scope(scope);
-    int failed = -1;
 
     snprintf(reason, REASON_MAX, "out of memory");
     if (trial != NULL) {
         prepare(trial);
-        failed = read_text(trial, text, reason, reading, context);
-        scope_free(trial);
+        if (read_text(trial, text, reason, reading, context) < 0) {
+            scope_free(trial);
+            trial = NULL;
+        }
     }
-    return failed;
+    return trial;
 }
 
 int
 scope_declare(Scope *scope, const char *text, char reason[REASON_MAX])
 {
     HostText *kept;
+    Scope *trial;
 
-    if (try_text(scope, text, reason, all_of_it, NULL) < 0) {
+    reason[0] = '\0';
+    for (const HostText *known = scope->first; known != NULL; known = known->next) {
+        if (strcmp(known->text, text) == 0) {
+            return 0;              /* a host that opens a plugin again declares again */
+        }
+    }
+    trial = try_text(scope, text, reason, all_of_it, NULL);
+    if (trial == NULL) {
         return -1;
     }
+    scope_free(trial);
     prepare(scope);
     kept = malloc(sizeof *kept + strlen(text) + 1);
     if (kept == NULL || read_text(scope, text, reason, all_of_it, NULL) < 0) {
@@ -458,13 +469,37 @@ scope_declare(Scope *scope, const char *text, char reason[REASON_MAX])
 int
 scope_read_type(Scope *scope, const char *text, Declaration *declaration, char reason[REASON_MAX])
 {
+    Scope *trial;
+
     memset(declaration, 0, sizeof *declaration);
-    if (try_text(scope, text, reason, one_declaration, declaration) < 0) {
+    trial = try_text(scope, text, reason, one_declaration, declaration);
+    if (trial == NULL) {
         return -1;
     }
+    scope_free(trial);
     memset(declaration, 0, sizeof *declaration);
     prepare(scope);
     return read_text(scope, text, reason, one_declaration, declaration);
+}
+
+int
+scope_compare(Scope *scope, const char *text, const Declaration *declared, char reason[REASON_MAX])
+{
+    Declaration asserted = {0};
+    Scope *trial = try_text(scope, text, reason, one_declaration, &asserted);
+    int equal;
+
+    if (trial == NULL) {
+        return -1;
+    }
+    if (asserted.name != NULL && strcmp(asserted.name, declared->name) != 0) {
+        snprintf(reason, REASON_MAX, "\"%.400s\" declares another name", text);
+        equal = -1;
+    } else {
+        equal = type_equal(declared->type, asserted.type, type_has_words(asserted.type));
+    }
+    scope_free(trial);
+    return equal;
 }
 
 /* ------------------------------------------------------------------ walking */

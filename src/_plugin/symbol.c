@@ -201,37 +201,69 @@ Symbol_declaration(SymbolObject *self, void *closure)
     return PyUnicode_DecodeUTF8(self->declaration.text, (Py_ssize_t)strlen(self->declaration.text), "replace");
 }
 
-/* Compare with a C type, or take it over where nothing is declared. */
+/* Compare what is declared with a C type. */
+static PyObject *
+check_c_type(SymbolObject *self, PyObject *text, const char *utf8)
+{
+    LibraryObject *library = self->library;
+    char reason[REASON_MAX];
+
+    switch (scope_compare(library->scope, utf8, &self->declaration, reason)) {
+    case 1:
+        return symbol_use((PyObject *)self);
+    case 0:
+        return raise_fact(library->state, "type_mismatch", "(OOOOs)", self->name, library->name, library->path, text,
+                          self->declaration.text);
+    default:
+        return library_refuse(library, PyUnicode_AsUTF8(self->name), reason);
+    }
+}
+
+/* Believe a C type where nothing is declared; the same text gives the same object again. */
+static PyObject *
+take_c_type(SymbolObject *self, PyObject *text, const char *utf8)
+{
+    LibraryObject *library = self->library;
+    const char *name = PyUnicode_AsUTF8(self->name);
+    PyObject *key = PyTuple_Pack(2, self->name, text), *symbol, *use;
+    Declaration declaration;
+    char reason[REASON_MAX];
+
+    use = key != NULL && name != NULL ? Py_XNewRef(PyDict_GetItemWithError(library->found, key)) : NULL;
+    if (use != NULL || PyErr_Occurred()) {
+        Py_XDECREF(key);
+        return use;
+    }
+    if (scope_read_type(library->scope, utf8, &declaration, reason) < 0) {
+        library_refuse(library, name, reason);
+    } else if (declaration.name != NULL && strcmp(declaration.name, name) != 0) {
+        PyOS_snprintf(reason, sizeof reason, "\"%.400s\" declares another name", utf8);
+        library_refuse(library, name, reason);
+    } else {
+        symbol = symbol_new(library, self->name, self->address, &self->facts, &declaration);
+        use = symbol != NULL ? symbol_use(symbol) : NULL;
+        Py_XDECREF(symbol);
+    }
+    if (use != NULL) {
+        use = library_remember(library, key, use);
+    }
+    Py_DECREF(key);
+    return use;
+}
+
 static PyObject *
 as_c_type(SymbolObject *self, PyObject *text)
 {
-    LibraryObject *library = self->library;
-    const char *utf8 = PyUnicode_AsUTF8(text), *name = PyUnicode_AsUTF8(self->name);
-    Declaration declaration;
-    char reason[REASON_MAX];
-    PyObject *symbol, *use;
+    Py_ssize_t size;
+    const char *utf8 = PyUnicode_AsUTF8AndSize(text, &size);
 
-    if (utf8 == NULL || name == NULL) {
+    if (utf8 == NULL) {
         return NULL;
     }
-    if (scope_read_type(library->scope, utf8, &declaration, reason) < 0) {
-        return library_refuse(library, name, reason);
+    if (strlen(utf8) != (size_t)size) {
+        return library_refuse(self->library, PyUnicode_AsUTF8(self->name), "the type has an embedded null character");
     }
-    if (declaration.name != NULL && strcmp(declaration.name, name) != 0) {
-        PyOS_snprintf(reason, sizeof reason, "\"%.400s\" declares another name", utf8);
-        return library_refuse(library, name, reason);
-    }
-    if (self->declaration.type != NULL) {
-        if (!type_equal(self->declaration.type, declaration.type, type_has_words(declaration.type))) {
-            return raise_fact(library->state, "type_mismatch", "(OOOOs)", self->name, library->name, library->path, text,
-                              self->declaration.text);
-        }
-        return symbol_use((PyObject *)self);
-    }
-    symbol = symbol_new(library, self->name, self->address, &self->facts, &declaration);
-    use = symbol != NULL ? symbol_use(symbol) : NULL;
-    Py_XDECREF(symbol);
-    return use;
+    return self->declaration.type != NULL ? check_c_type(self, text, utf8) : take_c_type(self, text, utf8);
 }
 
 static PyObject *
