@@ -10,6 +10,7 @@
  *     internal.h    know Python:     convert.c     single values
  *                                    signature.c   prototypes to lists of conversions
  *                                    registers.c arguments.c call.c    a call
+ *                                    callback.c                        native calls into Python
  *                                    handle.c record.c                 objects of a plugin
  *                                    symbol.c variable.c               Symbol, Function, Variable
  *                                    library.c load.c facts.c          Plugin, open, inspect
@@ -92,6 +93,31 @@ add_type(PyObject *module, PyTypeObject **place, PyType_Spec *spec, PyTypeObject
     return *place != NULL ? PyModule_AddType(module, *place) : -1;
 }
 
+/* Called by atexit, while everything still works: callbacks that come later are not run. */
+static PyObject *
+module_end(PyObject *module, PyObject *unused)
+{
+    ModuleState *state = PyModule_GetState(module);
+
+    (void)unused;
+    life_end(state->life);
+    Py_RETURN_NONE;
+}
+
+static int
+end_at_exit(PyObject *module)
+{
+    static PyMethodDef definition = {"end", module_end, METH_NOARGS, NULL};
+    PyObject *atexit = PyImport_ImportModule("atexit");
+    PyObject *function = atexit != NULL ? PyCFunction_New(&definition, module) : NULL;
+    PyObject *result = function != NULL ? PyObject_CallMethod(atexit, "register", "O", function) : NULL;
+
+    Py_XDECREF(atexit);
+    Py_XDECREF(function);
+    Py_XDECREF(result);
+    return result != NULL ? 0 : -1;
+}
+
 static int
 module_exec(PyObject *module)
 {
@@ -99,7 +125,8 @@ module_exec(PyObject *module)
 
     state->errors = PyImport_ImportModule("plugin._errors");
     state->structs = PyDict_New();
-    if (state->errors == NULL || state->structs == NULL) {
+    state->life = life_new();
+    if (state->errors == NULL || state->structs == NULL || state->life == NULL || end_at_exit(module) < 0) {
         return -1;
     }
     if (add_type(module, &state->library, &library_spec, NULL) < 0 ||

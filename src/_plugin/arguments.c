@@ -192,6 +192,40 @@ fill_lengths(Frame *frame)
     return 0;
 }
 
+/* ------------------------------------------------------------------ callables */
+
+static int
+convert_callback(Frame *frame, const Argument *argument, PyObject *object, Value *value)
+{
+    const Callee *callee = frame->callee;
+    Closure *closure = &frame->closures[frame->closure_count];
+    Value data = {0};
+
+    if (object != Py_None || !argument->nullable) {
+        if (!PyCallable_Check(object)) {
+            return convert_fail(PyExc_TypeError, &frame->where, "expected a callable, not %s", Py_TYPE(object)->tp_name);
+        }
+        *closure = (Closure){
+            .signature = argument->callback,
+            .callable = object,
+            .library = callee->library,
+            .life = callee->library->state->life,
+            .owner = callee->name,
+            .parameter = argument->field->name,
+        };
+        if (closure_start(closure, &frame->where, &value->p) < 0) {
+            return -1;
+        }
+        frame->closure_count++;
+        data.p = closure;
+        callee->library->calls_back = true;
+    }
+    if (argument->data >= 0) {
+        call_put(&frame->registers, &frame->signature->arguments[argument->data], data);
+    }
+    return 0;
+}
+
 /* ------------------------------------------------------------------ one argument */
 
 static int
@@ -221,6 +255,9 @@ convert_argument(Frame *frame, const Argument *argument, int number, PyObject *o
     case CONVERT_HANDLE:
         failed = convert_handle(frame, argument, number, object, &value);
         break;
+    case CONVERT_CALLBACK:
+        failed = convert_callback(frame, argument, object, &value);
+        break;
     case CONVERT_SELF:
         value.p = frame->callee->self->address;
         if (frame->signature->is_destructor && number == 0) {
@@ -240,7 +277,7 @@ convert_argument(Frame *frame, const Argument *argument, int number, PyObject *o
         frame->error.message[0] = '\0';
         value.p = &frame->error;
         break;
-    default:                       /* lengths come last */
+    default:                       /* lengths come last; data comes with its callback */
         return 0;
     }
     call_put(&frame->registers, argument, value);

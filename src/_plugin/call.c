@@ -198,9 +198,10 @@ finish(Frame *frame, Value value)
 {
     const Signature *signature = frame->signature;
     const LibraryObject *library = frame->callee->library;
+    bool raised = library->calls_back && PyErr_Occurred();      /* by a callback of this call */
     bool failed = signature->has_error && frame->error.code != 0;
 
-    if (failed) {
+    if (failed && !raised) {
         frame->error.message[ERROR_MESSAGE_MAX - 1] = '\0';
         raise_fact(library->state, "call_failed", "(sOOiy)", frame->callee->name, library->name, library->version,
                    (int)frame->error.code, frame->error.message);
@@ -208,6 +209,7 @@ finish(Frame *frame, Value value)
     for (int i = 0; i < frame->taken_count; i++) {
         handle_forget(frame->taken[i]);
     }
+    failed = failed || raised;
     if (!failed && signature->result.conversion == CONVERT_NOTHING && signature->out_count == 0) {
         Py_RETURN_NONE;
     }
@@ -247,6 +249,9 @@ call_simple(const Callee *callee, PyObject *const *args)
         call_put(&registers, argument, value);
     }
     value = invoke(callee, &registers);
+    if (callee->library->calls_back && PyErr_Occurred()) {
+        return NULL;
+    }
     if (signature->result.conversion == CONVERT_SCALAR) {
         return convert_result(signature->result.type, value);
     }
@@ -274,7 +279,7 @@ call_full(const Callee *callee, PyObject *const *args)
     frame.signature = callee->signature;
     frame.where = (Where){callee->name, NULL};
     frame.parent = NULL;
-    frame.buffer_count = frame.pin_count = frame.taken_count = 0;
+    frame.buffer_count = frame.pin_count = frame.taken_count = frame.closure_count = 0;
     if (callee->self != NULL) {
         if (handle_check(callee->self, &frame.where) < 0) {
             return NULL;
@@ -286,6 +291,9 @@ call_full(const Callee *callee, PyObject *const *args)
     }
     while (frame.buffer_count > 0) {
         PyBuffer_Release(&frame.buffers[--frame.buffer_count]);
+    }
+    while (frame.closure_count > 0) {
+        closure_stop(&frame.closures[--frame.closure_count]);
     }
     while (frame.pin_count > 0) {
         frame.pins[--frame.pin_count]->uses--;

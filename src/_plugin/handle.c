@@ -33,6 +33,8 @@ handle_release(LibraryObject *library, const Release *release, void *address)
         error.message[ERROR_MESSAGE_MAX - 1] = '\0';
         raise_fact(library->state, "call_failed", "(sOOiy)", "the destructor", library->name, library->version,
                    (int)error.code, error.message);
+    }
+    if (PyErr_Occurred()) {        /* that, or what a callback left */
         PyErr_WriteUnraisable((PyObject *)library);
     }
     PyErr_Restore(type, value, traceback);

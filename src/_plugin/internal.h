@@ -16,6 +16,7 @@ typedef struct LibraryObject LibraryObject;
 typedef struct HandleObject HandleObject;
 typedef struct StructInfo StructInfo;
 typedef struct Signature Signature;
+typedef struct Life Life;
 
 /* ------------------------------------------------------------------ _plugin.c */
 
@@ -23,6 +24,7 @@ typedef struct Signature Signature;
 struct ModuleState {
     PyObject *errors;              /* the module plugin._errors, which writes the sentences */
     PyObject *structs;             /* dict: key of a struct -> its type */
+    Life *life;                    /* of the interpreter; never freed */
     PyTypeObject *library, *symbol, *function, *variable, *handle, *pointer, *structure;
 };
 
@@ -110,12 +112,14 @@ typedef enum {
     CONVERT_BUFFER,                /* items with or without lengths */
     CONVERT_ADDRESS,               /* void * */
     CONVERT_HANDLE,                /* S *, with members or opaque */
+    CONVERT_CALLBACK,              /* a function pointer: a callable */
     /* Parameters that Python does not pass: */
     CONVERT_SELF,                  /* the S * of a method */
     CONVERT_LENGTH,                /* taken from buffers */
     CONVERT_CAPACITY,              /* T *n plugin_inout named by plugin_count(*n): buffers' length in, used length out */
     CONVERT_OUT,                   /* T *x plugin_out: room for one T */
     CONVERT_ERROR,                 /* plugin_error * */
+    CONVERT_DATA,                  /* the void * of a callback, given with it and passed to it */
 } Conversion;
 
 typedef struct {
@@ -126,7 +130,9 @@ typedef struct {
     int8_t python;                 /* number among the Python arguments, or -1 */
     uint16_t place;                /* bytes into Registers */
     const Type *type;              /* the parameter's own; of OUT, CAPACITY and buffers: what it points to */
+    int8_t data;                   /* of a CALLBACK: the number of its DATA, or -1 */
     const Field *field;            /* NULL for the result */
+    Signature *callback;           /* owned: of what a CALLBACK points to */
 } Argument;
 
 /* How to release an object of a plugin. */
@@ -145,16 +151,20 @@ struct Signature {
     uint8_t out_count;             /* results by pointer */
     bool has_lengths, has_error, is_destructor;
     bool is_simple;                /* scalars and strings only: no cleaning up */
+    uint8_t callback_count;
+    int8_t data;                   /* of a callback's own signature: the number of its DATA, or -1 */
     Argument result;
     Release release;               /* of an owned result or out */
     Argument arguments[];
 };
 
 /* What calling `prototype` takes; a method of `self` if that is not NULL and its first parameter points to it.
- * Returns a malloc'ed signature that the caller frees; NULL with an exception, or without one and with `reason`
- * where the prototype cannot be called by this version. */
+ * Returns a signature for signature_free; NULL with an exception, or without one and with `reason` where the
+ * prototype cannot be called by this version. */
 Signature *signature_compile(LibraryObject *library, const Prototype *prototype, const Struct *self,
                              char reason[REASON_MAX]);
+
+void signature_free(Signature *signature);         /* NULL is fine */
 
 /* The Python name of parameter `number`: `in_` for `in`, `arg2` for one without. */
 void signature_name(const Signature *signature, int number, char *buffer, size_t size);
@@ -164,6 +174,33 @@ char *signature_doc(const Signature *signature, const char *name, bool method, c
 
 /* What a type checker needs to know: ([(name, kind, spelling, extra, nullable)...], [results alike]). */
 PyObject *signature_describe(const Signature *signature);
+
+/* ------------------------------------------------------------------ callback.c: native calls into Python */
+
+enum {
+    CALLBACK_POOL = 64,            /* callables at one time that are called without a data pointer */
+    CALLBACK_STACK = 8,            /* words of arguments on the stack that an entry point can be given */
+    CALLBACKS_MAX = 8,             /* callables that one call can be given */
+};
+
+/* A callable that native code may call, from any thread, between closure_start and closure_stop. */
+typedef struct {
+    const Signature *signature;    /* borrowed, like all of this, from whoever keeps the closure */
+    PyObject *callable;
+    LibraryObject *library;        /* whose types count */
+    const Life *life;
+    const char *owner, *parameter; /* for messages */
+    int slot;                      /* in the pool, or -1 */
+} Closure;
+
+/* Find an entry point: `function` is what to give to native code, with the closure itself as data if the signature
+ * has a place for that. */
+int closure_start(Closure *closure, const Where *where, void **function);
+void closure_stop(Closure *closure);
+
+/* The life of the current interpreter, and its end, after which callbacks return zero without being run. */
+Life *life_new(void);
+void life_end(Life *life);
 
 /* ------------------------------------------------------------------ arguments.c: what a call is given */
 
@@ -181,7 +218,7 @@ typedef struct {
     const Signature *signature;
     Where where;
     HandleObject *parent;          /* borrowed: the first object that was passed, which results may belong to */
-    int buffer_count, pin_count, taken_count;
+    int buffer_count, pin_count, taken_count, closure_count;
     Registers registers;
     Value outs[PARAMS_MAX];        /* by number of the parameter */
     Py_ssize_t lengths[PARAMS_MAX];        /* likewise; -1 until a buffer tells it */
@@ -189,6 +226,7 @@ typedef struct {
     HandleObject *pins[PARAMS_MAX];        /* borrowed from the arguments, in use */
     HandleObject *taken[PARAMS_MAX];       /* those that the call closes: released by it, or given to the plugin */
     Py_buffer buffers[PARAMS_MAX];
+    Closure closures[CALLBACKS_MAX];
     NativeError error;
 } Frame;
 
@@ -284,6 +322,7 @@ struct LibraryObject {
     FileFacts facts;               /* owned */
     Scope *scope;                  /* owned */
     int mode;                      /* of dlopen */
+    bool calls_back;               /* it was given a callable, so any call of it may leave an exception */
     PyObject *path;                /* owned, as all below: str, the real path */
     PyObject *name;                /* str */
     PyObject *version;             /* str or None */

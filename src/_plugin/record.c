@@ -71,7 +71,7 @@ static void
 info_free(StructInfo *info)
 {
     for (int i = 0; i < info->count; i++) {
-        PyMem_Free(info->methods[i].signature);
+        signature_free(info->methods[i].signature);
         PyMem_Free(info->methods[i].name);
         PyMem_Free((void *)(uintptr_t)info->definitions[i].ml_doc);
     }

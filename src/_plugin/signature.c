@@ -9,6 +9,7 @@ typedef struct {
     LibraryObject *library;
     Signature *signature;
     int integers, floats;          /* registers given out */
+    bool is_callback;              /* the native side calls: arguments go to Python, the result comes from it */
     char *reason;
 } Compiler;
 
@@ -188,12 +189,90 @@ compile_out(Compiler *compiler, Argument *argument, const Field *field)
     return find_owner(compiler, argument, conversion, NULL, what);
 }
 
+static Signature *compile(LibraryObject *library, const Prototype *prototype, const Struct *self, int data,
+                          bool is_callback, char reason[REASON_MAX]);
+
+static bool
+is_plain_pointer(const Field *field)
+{
+    return field->type->kind == TYPE_POINTER && field->type->target->kind == TYPE_VOID && !field->type->target->is_const &&
+           field->words == 0;
+}
+
+/* The `void *data` of a callback's own prototype: the last one that has `name`, or the last one if that is NULL. */
 static int
-compile_pointer(Compiler *compiler, Argument *argument, const Field *field)
+find_inner_data(const Prototype *prototype, const char *name)
+{
+    for (int i = prototype->count - 1; i >= 0; i--) {
+        const Field *param = &prototype->params[i];
+
+        if (is_plain_pointer(param) && (name == NULL || (param->name != NULL && strcmp(param->name, name) == 0))) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Pair a callback with the data that is given with it: a `void *` of the same name, or the one that follows. */
+static int
+find_data(Signature *signature, int number, int *inner)
+{
+    const Prototype *prototype = signature->prototype;
+    const Prototype *callback = prototype->params[number].type->target->prototype;
+
+    for (int i = 0; i < prototype->count; i++) {
+        const Field *param = &prototype->params[i];
+
+        if (is_plain_pointer(param) && signature->arguments[i].conversion != CONVERT_DATA) {
+            *inner = param->name != NULL ? find_inner_data(callback, param->name) : -1;
+            if (*inner < 0 && i == number + 1) {
+                *inner = find_inner_data(callback, NULL);
+            }
+            if (*inner >= 0) {
+                return i;
+            }
+        }
+    }
+    *inner = -1;
+    return -1;
+}
+
+static int
+compile_callback(Compiler *compiler, Argument *argument, const Field *field, int number)
+{
+    Signature *signature = compiler->signature;
+    char reason[REASON_MAX];
+    int inner;
+
+    if (compiler->is_callback) {
+        return refuse(compiler, "parameter \"%s\": a function pointer that a callback is given is not there in this version",
+                      label(field));
+    }
+    if (++signature->callback_count > CALLBACKS_MAX) {
+        return refuse(compiler, "it takes more than %d callbacks", CALLBACKS_MAX);
+    }
+    argument->data = (int8_t)find_data(signature, number, &inner);
+    if (argument->data >= 0) {
+        signature->arguments[argument->data].conversion = CONVERT_DATA;
+    }
+    argument->conversion = CONVERT_CALLBACK;
+    argument->callback = compile(compiler->library, field->type->target->prototype, NULL, inner, true, reason);
+    if (argument->callback == NULL) {
+        return PyErr_Occurred() ? -1 : refuse(compiler, "callback \"%s\": %.900s", label(field), reason);
+    }
+    return 0;
+}
+
+static int
+compile_pointer(Compiler *compiler, Argument *argument, const Field *field, int number)
 {
     const Type *item = field->type->target;
 
     argument->type = item;
+    if (compiler->is_callback && (field->words & (WORD_OUT | WORD_INOUT | WORD_OWNED))) {
+        return refuse(compiler, "parameter \"%s\": results by pointer of a callback are not there in this version",
+                      label(field));
+    }
     if (field->words & (WORD_OUT | WORD_INOUT)) {
         if (field->dim_count > 0) {
             return refuse(compiler, "parameter \"%s\": plugin_out with plugin_count is not there in this version",
@@ -205,8 +284,7 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field)
         return refuse(compiler, "parameter \"%s\": only objects (S *) can be taken over in this version", label(field));
     }
     if (item->kind == TYPE_FUNCTION) {
-        return refuse(compiler, "parameter \"%s\" is a function pointer: callbacks are not there in this version",
-                      label(field));
+        return compile_callback(compiler, argument, field, number);
     }
     if (item->kind == TYPE_CHAR && field->dim_count > 0 && item->is_const) {
         return refuse(compiler, "parameter \"%s\": text with a length is not there in this version", label(field));
@@ -273,7 +351,7 @@ compile_kind(Compiler *compiler, Argument *argument, const Field *field, int num
         argument->conversion = CONVERT_SCALAR;
         return 0;
     }
-    return compile_pointer(compiler, argument, field);
+    return compile_pointer(compiler, argument, field, number);
 }
 
 static int
@@ -286,13 +364,16 @@ compile_parameter(Compiler *compiler, int number, bool is_self)
     argument->field = field;
     argument->type = field->type;
     argument->python = -1;
+    argument->data = -1;
     argument->nullable = (field->words & WORD_NULLABLE) != 0;
     argument->bytes = (field->words & WORD_BYTES) != 0;
     argument->owned = (field->words & WORD_OWNED) != 0;
     if (field->words & WORD_RETAINED) {
         return refuse(compiler, "parameter \"%s\": plugin_retained is not there in this version", label(field));
     }
-    if (is_self) {
+    if (argument->conversion == CONVERT_DATA || number == signature->data) {
+        argument->conversion = CONVERT_DATA;
+    } else if (is_self) {
         argument->conversion = CONVERT_SELF;
     } else if (compile_kind(compiler, argument, field, number) < 0) {
         return -1;
@@ -326,6 +407,9 @@ compile_result(Compiler *compiler)
         result->conversion = CONVERT_SCALAR;
         return 0;
     }
+    if (compiler->is_callback) {
+        return refuse(compiler, "a callback that returns a pointer is not there in this version");
+    }
     conversion = compile_pointer_result(compiler, result, prototype->result, "the result");
     if (conversion < 0) {
         return -1;
@@ -335,12 +419,30 @@ compile_result(Compiler *compiler)
     return find_owner(compiler, result, conversion, prototype->release, "the result");
 }
 
-Signature *
-signature_compile(LibraryObject *library, const Prototype *prototype, const Struct *self, char reason[REASON_MAX])
+/* A callable is called with arguments only where an entry point finds them. */
+static int
+check_whole(Compiler *compiler)
+{
+    const Signature *signature = compiler->signature;
+
+    if (signature->is_destructor &&
+        (signature->count == 0 || (signature->arguments[0].conversion != CONVERT_SELF &&
+                                   signature->arguments[0].conversion != CONVERT_HANDLE))) {
+        return refuse(compiler, "it is a plugin_destructor, but takes no object first");
+    }
+    if (compiler->is_callback && signature->stack > CALLBACK_STACK) {
+        return refuse(compiler, "it is given more than %d words of arguments on the stack", CALLBACK_STACK);
+    }
+    return 0;
+}
+
+static Signature *
+compile(LibraryObject *library, const Prototype *prototype, const Struct *self, int data, bool is_callback,
+        char reason[REASON_MAX])
 {
     Signature *signature = PyMem_Calloc(1, sizeof *signature + (size_t)prototype->count * sizeof(Argument));
-    Compiler compiler = {.library = library, .signature = signature, .reason = reason};
-    int failed = 0;
+    Compiler compiler = {.library = library, .signature = signature, .is_callback = is_callback, .reason = reason};
+    int failed;
 
     reason[0] = '\0';
     if (signature == NULL) {
@@ -349,14 +451,11 @@ signature_compile(LibraryObject *library, const Prototype *prototype, const Stru
     }
     signature->prototype = prototype;
     signature->count = (uint8_t)prototype->count;
+    signature->data = (int8_t)data;
     signature->is_simple = true;
     signature->is_destructor = (prototype->words & WORD_DESTRUCTOR) != 0;
-    if (prototype->words & WORD_BLOCKING) {
-        failed = refuse(&compiler, "plugin_blocking is not there in this version");
-    }
-    if (failed == 0) {
-        failed = compile_result(&compiler);
-    }
+    failed = prototype->words & WORD_BLOCKING ? refuse(&compiler, "plugin_blocking is not there in this version")
+                                              : compile_result(&compiler);
     for (int i = 0; i < prototype->count && failed == 0; i++) {
         const Type *type = prototype->params[i].type;
         bool is_self = i == 0 && self != NULL && type->kind == TYPE_POINTER && type->target->kind == TYPE_STRUCT &&
@@ -364,17 +463,27 @@ signature_compile(LibraryObject *library, const Prototype *prototype, const Stru
 
         failed = compile_parameter(&compiler, i, is_self);
     }
-    if (failed == 0 && signature->is_destructor &&
-        (prototype->count == 0 || (signature->arguments[0].conversion != CONVERT_SELF &&
-                                   signature->arguments[0].conversion != CONVERT_HANDLE))) {
-        failed = refuse(&compiler, "it is a plugin_destructor, but takes no object first");
-    }
     signature->is_simple = signature->is_simple && !signature->is_destructor;
-    if (failed < 0) {
-        PyMem_Free(signature);
+    if (failed < 0 || check_whole(&compiler) < 0) {
+        signature_free(signature);
         return NULL;
     }
     return signature;
+}
+
+Signature *
+signature_compile(LibraryObject *library, const Prototype *prototype, const Struct *self, char reason[REASON_MAX])
+{
+    return compile(library, prototype, self, -1, false, reason);
+}
+
+void
+signature_free(Signature *signature)
+{
+    for (int i = 0; signature != NULL && i < signature->count; i++) {
+        signature_free(signature->arguments[i].callback);
+    }
+    PyMem_Free(signature);
 }
 
 /* ------------------------------------------------------------------ names and documentation */
@@ -434,7 +543,7 @@ signature_doc(const Signature *signature, const char *name, bool method, const c
 static PyObject *
 describe_one(const Argument *argument, Conversion conversion, const Type *spelled, const char *name)
 {
-    static const char *const kinds[] = {"none", "scalar", "str", "buffer", "address", "handle"};
+    static const char *const kinds[] = {"none", "scalar", "str", "buffer", "address", "handle", "callback"};
     const char *kind = conversion == CONVERT_STRING && argument->bytes ? "bytes" : kinds[conversion];
     const Type *type = argument->type;
     PyObject *extra = Py_None;
@@ -448,6 +557,10 @@ describe_one(const Argument *argument, Conversion conversion, const Type *spelle
     } else if (conversion == CONVERT_BUFFER) {
         return Py_BuildValue("(sss(sniO)O)", name, kind, spelling, type->kind == TYPE_VOID ? "" : convert_format(type),
                              (Py_ssize_t)type->size, argument->field->dim_count, type->is_const ? Py_False : Py_True,
+                             argument->nullable ? Py_True : Py_False);
+    }
+    if (conversion == CONVERT_CALLBACK) {
+        return Py_BuildValue("(sssNO)", name, kind, spelling, signature_describe(argument->callback),
                              argument->nullable ? Py_True : Py_False);
     }
     return Py_BuildValue("(sssOO)", name, kind, spelling, extra, argument->nullable ? Py_True : Py_False);

@@ -38,7 +38,7 @@ static void
 Function_dealloc(FunctionObject *self)
 {
     PyObject_GC_UnTrack(self);
-    PyMem_Free(self->signature);
+    signature_free(self->signature);
     PyMem_Free((void *)(uintptr_t)self->definition.ml_doc);
     symbol_dealloc(&self->symbol);
 }

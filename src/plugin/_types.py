@@ -1,7 +1,7 @@
 """Python types against C declarations: Go's type assertion, and signatures for inspect.
 
 C describes each parameter and result as (name, kind, C spelling, extra, nullable); `kind` is one of "int", "float",
-"bool", "str", "bytes", "buffer", "address" and "handle".
+"bool", "str", "bytes", "buffer", "address", "handle" and "callback".
 """
 
 from __future__ import annotations
@@ -120,7 +120,10 @@ def _compare_value(described: Described, hint: Any, seen: set[Any], *, given: bo
         yield f"{spelling} is never None"
     elif nullable and not optional and not given:
         yield f"{spelling} may be None"
-    if kind == "handle" and extra is not None and _is_protocol(hint):
+    if kind == "callback":
+        for difference in _compare_function(extra, hint, seen):
+            yield f"{spelling}: {difference}"
+    elif kind == "handle" and extra is not None and _is_protocol(hint):
         yield from _compare_struct(extra, hint, seen)
     elif not _is_kind(kind, extra, hint, given):
         yield f"{spelling}, not {show(hint)}"
@@ -247,6 +250,9 @@ def _annotation(described: Described) -> Any:
         annotation = extra if extra is not None else _plugin.Pointer
     elif kind in ("buffer", "address"):
         annotation = memoryview
+    elif kind == "callback":
+        parameters, results = extra
+        annotation = Callable[[_annotation(one) for one in parameters], _annotation(results[0]) if results else None]
     else:
         annotation = plain[kind]
     return annotation | None if nullable else annotation

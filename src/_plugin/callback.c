@@ -1,0 +1,470 @@
+/* Native calls into Python: entry points, the callables behind them, and the threads they come from.
+ *
+ * There is no executable memory: every entry point is compiled.  One that is given `void *data` finds its callable
+ * there, so one entry for each place of that pointer serves all; one without data has a number in a fixed pool. */
+#include "internal.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* ------------------------------------------------------------------ interpreters that may have ended */
+
+/* Outlives its interpreter: a plugin's thread may call when that has gone. */
+struct Life {
+    PyInterpreterState *interpreter;
+    atomic_bool ended;
+};
+
+Life *
+life_new(void)
+{
+    Life *life = malloc(sizeof *life);     /* never freed: somebody may look at any time */
+
+    if (life == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    life->interpreter = PyInterpreterState_Get();
+    atomic_init(&life->ended, false);
+    return life;
+}
+
+void
+life_end(Life *life)
+{
+    atomic_store(&life->ended, true);
+}
+
+/* ------------------------------------------------------------------ attaching a thread */
+
+/* How the thread came to the interpreter, and how it leaves again. */
+typedef struct {
+    PyThreadState *made;           /* by us, for a thread that Python does not know */
+    PyThreadState *suspended;      /* of another interpreter, which this thread was in */
+    bool resumed;                  /* the thread's own state, which had let go of the GIL */
+} Attachment;
+
+/* The state that this very thread holds now, or NULL. */
+static PyThreadState *
+current_state(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyThreadState_GetUnchecked();
+#else
+    PyThreadState *state = _PyThreadState_UncheckedGet();
+
+    /* Before 3.12 that is whoever holds the GIL. */
+    return state != NULL && state->thread_id == PyThread_get_thread_ident() ? state : NULL;
+#endif
+}
+
+/* Enter the callback's interpreter; PyGILState_Ensure would enter the main one. */
+static void
+attach(PyInterpreterState *interpreter, Attachment *attachment)
+{
+    PyThreadState *current = current_state(), *own;
+
+    *attachment = (Attachment){NULL, NULL, false};
+    if (current != NULL && current->interp == interpreter) {
+        return;
+    }
+    if (current != NULL) {
+        attachment->suspended = PyEval_SaveThread();
+    }
+    own = PyGILState_GetThisThreadState();
+    if (own != NULL && own->interp == interpreter && own != attachment->suspended) {
+        attachment->resumed = true;
+        PyEval_RestoreThread(own);
+        return;
+    }
+    attachment->made = PyThreadState_New(interpreter);
+    PyEval_RestoreThread(attachment->made);
+}
+
+static void
+detach(const Attachment *attachment)
+{
+    if (attachment->made != NULL) {
+        PyThreadState_Clear(attachment->made);
+        PyThreadState_DeleteCurrent();
+    } else if (attachment->resumed) {
+        PyEval_SaveThread();
+    }
+    if (attachment->suspended != NULL) {
+        PyEval_RestoreThread(attachment->suspended);
+    }
+}
+
+/* ------------------------------------------------------------------ native arguments as objects */
+
+/* What a callback was given, until it returns. */
+typedef struct {
+    PyObject *objects[PARAMS_MAX];
+    PyObject *views[2 * PARAMS_MAX];       /* of the plugin's memory, good during the call only */
+    int count, view_count;
+    NativeError *error;            /* the callback's own plugin_error, or NULL */
+} Given;
+
+static Value
+value_at(const Registers *registers, const Argument *argument)
+{
+    Value value;
+
+    memcpy(&value, (const char *)registers + argument->place, sizeof value);
+    return value;
+}
+
+/* The number of items that one extent tells: a constant, or another argument. */
+static Py_ssize_t
+extent_of(const Signature *signature, const Registers *registers, const Dim *dim)
+{
+    const Argument *length;
+    Value value;
+
+    if (dim->name == NULL) {
+        return (Py_ssize_t)dim->constant;
+    }
+    length = &signature->arguments[dim->index];
+    value = value_at(registers, length);
+    value = convert_load(length->type, &value);
+    if (length->type->is_signed) {
+        int shift = 64 - 8 * (int)length->type->size;
+
+        value.i = (int64_t)((uint64_t)value.i << shift) >> shift;
+    }
+    return value.i;
+}
+
+static int
+keep_view(Given *given, PyObject *view)
+{
+    if (view != NULL) {
+        given->views[given->view_count++] = view;
+    }
+    return view != NULL ? 0 : -1;
+}
+
+/* A memoryview of what a pointer points to: as many items as the lengths say, or one. */
+static PyObject *
+view_items(Given *given, const Signature *signature, const Registers *registers, const Argument *argument, void *pointer)
+{
+    const Type *item = argument->type;
+    Py_ssize_t size = item->kind == TYPE_VOID ? 1 : (Py_ssize_t)item->size;
+    int dims = argument->field->dim_count;
+    PyObject *shape = PyTuple_New(dims > 0 ? dims : 1), *view = NULL;
+
+    for (int i = 0; shape != NULL && i < PyTuple_GET_SIZE(shape); i++) {
+        Py_ssize_t extent = dims > 0 ? extent_of(signature, registers, &argument->field->dims[i]) : 1;
+        PyObject *number = PyLong_FromSsize_t(extent);
+
+        if (number == NULL || extent < 0 || (extent > 0 && size > PY_SSIZE_T_MAX / extent)) {
+            Py_XDECREF(number);
+            Py_CLEAR(shape);
+            if (!PyErr_Occurred()) {
+                PyErr_SetString(PyExc_ValueError, "the plugin gave a negative or enormous length");
+            }
+            break;
+        }
+        size *= extent;
+        PyTuple_SET_ITEM(shape, i, number);
+    }
+    if (shape != NULL && keep_view(given, PyMemoryView_FromMemory(size > 0 ? pointer : "", size,
+                                                                  item->is_const ? PyBUF_READ : PyBUF_WRITE)) == 0) {
+        PyObject *bytes = given->views[given->view_count - 1];
+
+        view = item->kind == TYPE_VOID || size == 0 ? PyObject_CallMethod(bytes, "cast", "s", item->kind == TYPE_VOID
+                                                                                                 ? "B" : convert_format(item))
+                                                    : PyObject_CallMethod(bytes, "cast", "sO", convert_format(item), shape);
+        keep_view(given, view);
+    }
+    Py_XDECREF(shape);
+    return Py_XNewRef(view);
+}
+
+static PyObject *
+object_of(Given *given, const Closure *closure, const Registers *registers, const Argument *argument)
+{
+    Value value = value_at(registers, argument);
+    Where where = {closure->owner, closure->parameter};
+    static const Release none;
+
+    if (argument->conversion == CONVERT_SCALAR) {
+        return convert_result(argument->type, value);
+    }
+    if (value.p == NULL && (argument->nullable || argument->conversion != CONVERT_BUFFER)) {
+        Py_RETURN_NONE;
+    }
+    switch ((Conversion)argument->conversion) {
+    case CONVERT_STRING:
+        return convert_text(value.p, argument->bytes, &where);
+    case CONVERT_BUFFER:
+        return view_items(given, closure->signature, registers, argument, value.p);
+    case CONVERT_HANDLE:
+        return handle_new(closure->library, argument->type, value.p, NULL, &none, false);
+    default:
+        return handle_new(closure->library, NULL, value.p, NULL, &none, false);
+    }
+}
+
+static int
+take_arguments(Given *given, const Closure *closure, const Registers *registers)
+{
+    const Signature *signature = closure->signature;
+
+    for (int i = 0; i < signature->count; i++) {
+        const Argument *argument = &signature->arguments[i];
+
+        if (argument->conversion == CONVERT_ERROR) {
+            given->error = value_at(registers, argument).p;
+        } else if (argument->python >= 0) {
+            PyObject *object = object_of(given, closure, registers, argument);
+
+            if (object == NULL) {
+                return -1;
+            }
+            given->objects[given->count++] = object;
+        }
+    }
+    return 0;
+}
+
+/* A view that somebody still looks through would show memory that is gone: that is an error of the callback. */
+static int
+give_back(Given *given)
+{
+    int failed = 0;
+
+    while (given->count > 0) {
+        Py_DECREF(given->objects[--given->count]);
+    }
+    while (given->view_count > 0) {
+        PyObject *view = given->views[--given->view_count];
+        PyObject *type, *value, *traceback, *done;
+
+        PyErr_Fetch(&type, &value, &traceback);
+        done = PyObject_CallMethod(view, "release", NULL);
+        failed = done == NULL ? -1 : failed;
+        if (type != NULL || done != NULL) {
+            PyErr_Restore(type, value, traceback);
+        }
+        Py_XDECREF(done);
+        Py_DECREF(view);
+    }
+    return failed;
+}
+
+/* ------------------------------------------------------------------ one callback */
+
+/* The plugin's own plugin_error takes the failure, or the exception waits for the call to return, or nobody can. */
+static void
+report(const Closure *closure, NativeError *error, bool foreign)
+{
+    if (error != NULL) {
+        PyObject *type, *value, *traceback, *text;
+        const char *utf8;
+
+        PyErr_Fetch(&type, &value, &traceback);
+        text = value != NULL ? PyObject_Str(value) : NULL;
+        utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
+        error->code = 1;
+        PyOS_snprintf(error->message, sizeof error->message, "%.480s",
+                      utf8 != NULL && *utf8 != '\0' ? utf8 : type != NULL ? ((PyTypeObject *)type)->tp_name : "failed");
+        PyErr_Clear();
+        Py_XDECREF(text);
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(traceback);
+    } else if (foreign) {
+        PyErr_WriteUnraisable(closure->callable);
+    }
+}
+
+/* Call the callable.  A failure leaves the value zero. */
+static int
+call_python(const Closure *closure, const Registers *registers, Given *given, Value *value)
+{
+    const Signature *signature = closure->signature;
+    Where where = {closure->owner, closure->parameter};
+    PyObject *result = NULL;
+    int failed = take_arguments(given, closure, registers);
+
+    if (failed == 0) {
+        result = PyObject_Vectorcall(closure->callable, given->objects, (size_t)given->count, NULL);
+        failed = result == NULL ? -1 : 0;
+    }
+    if (failed == 0 && signature->result.conversion == CONVERT_SCALAR) {
+        failed = convert_scalar(signature->result.type, result, &where, value);
+    }
+    Py_XDECREF(result);
+    if (give_back(given) < 0) {
+        failed = -1;
+    }
+    return failed;
+}
+
+static Value
+run(const Closure *closure, const Registers *registers)
+{
+    Value value = {0}, zero = {0};
+    Attachment attachment;
+    Given given;
+
+    if (closure == NULL || atomic_load(&closure->life->ended)) {
+        return zero;
+    }
+    attach(closure->life->interpreter, &attachment);
+    given.count = given.view_count = 0;
+    given.error = NULL;
+    if (!PyErr_Occurred() && call_python(closure, registers, &given, &value) < 0) {
+        value = zero;
+        report(closure, given.error, attachment.made != NULL || attachment.suspended != NULL);
+    }
+    detach(&attachment);
+    return value;
+}
+
+/* ------------------------------------------------------------------ entry points */
+
+#if defined(__aarch64__)
+#define INTEGER_PARAMETERS int64_t i0, int64_t i1, int64_t i2, int64_t i3, int64_t i4, int64_t i5, int64_t i6, int64_t i7
+#define INTEGERS i0, i1, i2, i3, i4, i5, i6, i7
+#else
+#define INTEGER_PARAMETERS int64_t i0, int64_t i1, int64_t i2, int64_t i3, int64_t i4, int64_t i5
+#define INTEGERS i0, i1, i2, i3, i4, i5
+#endif
+/* A caller that passes fewer leaves the rest as they were: nobody looks at them.  CALLBACK_STACK words of stack. */
+#define PARAMETERS                                                                                               \
+    INTEGER_PARAMETERS, double d0, double d1, double d2, double d3, double d4, double d5, double d6, double d7,   \
+        int64_t s0, int64_t s1, int64_t s2, int64_t s3, int64_t s4, int64_t s5, int64_t s6, int64_t s7
+#define REGISTERS                                                                                                \
+    {                                                                                                              \
+        .integers = {INTEGERS}, .floats = {d0, d1, d2, d3, d4, d5, d6, d7}, .stack = {s0, s1, s2, s3, s4, s5, s6, s7} \
+    }
+
+typedef int64_t (*IntegerEntry)(PARAMETERS);
+typedef double (*FloatEntry)(PARAMETERS);
+
+/* The callable's closure is the data that the plugin passes back, in integer register k. */
+#define DATA_ENTRY(k)                                                                                            \
+    static int64_t data_integer_##k(PARAMETERS)                                                                   \
+    {                                                                                                              \
+        Registers registers = REGISTERS;                                                                           \
+        return run((const Closure *)(uintptr_t)i##k, &registers).i;                                               \
+    }                                                                                                              \
+    static double data_float_##k(PARAMETERS)                                                                      \
+    {                                                                                                              \
+        Registers registers = REGISTERS;                                                                           \
+        return run((const Closure *)(uintptr_t)i##k, &registers).d;                                               \
+    }
+
+DATA_ENTRY(0) DATA_ENTRY(1) DATA_ENTRY(2) DATA_ENTRY(3) DATA_ENTRY(4) DATA_ENTRY(5)
+
+enum { DATA_ENTRIES = 6 };
+
+static const struct {
+    IntegerEntry integer;
+    FloatEntry floating;
+} data_entries[DATA_ENTRIES] = {
+    {data_integer_0, data_float_0}, {data_integer_1, data_float_1}, {data_integer_2, data_float_2},
+    {data_integer_3, data_float_3}, {data_integer_4, data_float_4}, {data_integer_5, data_float_5},
+};
+
+/* Those without data: the pool.  A slot is taken under the mutex and read without it. */
+static pthread_mutex_t pool_mutex = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic(const Closure *) pool[CALLBACK_POOL];
+
+#define POOL_ENTRY(n)                                                                                            \
+    static int64_t pool_integer_##n(PARAMETERS)                                                                   \
+    {                                                                                                              \
+        Registers registers = REGISTERS;                                                                           \
+        return run(atomic_load(&pool[0x##n]), &registers).i;                                                      \
+    }                                                                                                              \
+    static double pool_float_##n(PARAMETERS)                                                                      \
+    {                                                                                                              \
+        Registers registers = REGISTERS;                                                                           \
+        return run(atomic_load(&pool[0x##n]), &registers).d;                                                      \
+    }
+#define POOL16(x)                                                                                                \
+    POOL_ENTRY(x##0) POOL_ENTRY(x##1) POOL_ENTRY(x##2) POOL_ENTRY(x##3) POOL_ENTRY(x##4) POOL_ENTRY(x##5)         \
+    POOL_ENTRY(x##6) POOL_ENTRY(x##7) POOL_ENTRY(x##8) POOL_ENTRY(x##9) POOL_ENTRY(x##a) POOL_ENTRY(x##b)         \
+    POOL_ENTRY(x##c) POOL_ENTRY(x##d) POOL_ENTRY(x##e) POOL_ENTRY(x##f)
+#define POOL_ROW(n) {pool_integer_##n, pool_float_##n}
+#define POOL_ROWS16(x)                                                                                           \
+    POOL_ROW(x##0), POOL_ROW(x##1), POOL_ROW(x##2), POOL_ROW(x##3), POOL_ROW(x##4), POOL_ROW(x##5),               \
+    POOL_ROW(x##6), POOL_ROW(x##7), POOL_ROW(x##8), POOL_ROW(x##9), POOL_ROW(x##a), POOL_ROW(x##b),               \
+    POOL_ROW(x##c), POOL_ROW(x##d), POOL_ROW(x##e), POOL_ROW(x##f)
+
+POOL16(0) POOL16(1) POOL16(2) POOL16(3)
+
+static const struct {
+    IntegerEntry integer;
+    FloatEntry floating;
+} pool_entries[CALLBACK_POOL] = {POOL_ROWS16(0), POOL_ROWS16(1), POOL_ROWS16(2), POOL_ROWS16(3)};
+
+static int
+take_slot(const Closure *closure)
+{
+    int slot = -1;
+
+    pthread_mutex_lock(&pool_mutex);
+    for (int i = 0; i < CALLBACK_POOL && slot < 0; i++) {
+        if (atomic_load(&pool[i]) == NULL) {
+            atomic_store(&pool[i], closure);
+            slot = i;
+        }
+    }
+    pthread_mutex_unlock(&pool_mutex);
+    return slot;
+}
+
+/* ------------------------------------------------------------------ closures */
+
+static void *
+entry_of(const Signature *signature, IntegerEntry integer, FloatEntry floating)
+{
+    bool is_float = signature->result.conversion == CONVERT_SCALAR && signature->result.type->kind == TYPE_FLOAT;
+
+    return is_float ? (void *)(uintptr_t)floating : (void *)(uintptr_t)integer;
+}
+
+/* The integer register that the data comes in, or -1: there is none, or it is not in a register. */
+static int
+data_register(const Signature *signature)
+{
+    size_t place;
+
+    if (signature->data < 0) {
+        return -1;
+    }
+    place = signature->arguments[signature->data].place / 8;
+    return place < DATA_ENTRIES ? (int)place : -1;
+}
+
+int
+closure_start(Closure *closure, const Where *where, void **function)
+{
+    const Signature *signature = closure->signature;
+    int place = data_register(signature);
+
+    closure->slot = -1;
+    if (place >= 0) {
+        *function = entry_of(signature, data_entries[place].integer, data_entries[place].floating);
+        return 0;
+    }
+    closure->slot = take_slot(closure);
+    if (closure->slot < 0) {
+        return convert_fail(PyExc_RuntimeError, where,
+                            "all %d places for callbacks without a data pointer are taken", CALLBACK_POOL);
+    }
+    *function = entry_of(signature, pool_entries[closure->slot].integer, pool_entries[closure->slot].floating);
+    return 0;
+}
+
+void
+closure_stop(Closure *closure)
+{
+    if (closure->slot >= 0) {
+        atomic_store(&pool[closure->slot], NULL);
+        closure->slot = -1;
+    }
+}
