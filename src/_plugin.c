@@ -11,7 +11,9 @@
  *                                    signature.c   prototypes to lists of conversions
  *                                    registers.c arguments.c call.c    a call
  *                                    callback.c                        native calls into Python
- *                                    handle.c record.c                 objects of a plugin
+ *                                    retain.c                          what a plugin keeps
+ *                                    handle.c record.c enum.c          objects of a plugin, and their types
+ *                                    spot.c member.c items.c layout.c  typed memory
  *                                    symbol.c variable.c               Symbol, Function, Variable
  *                                    library.c load.c facts.c          Plugin, open, inspect
  */
@@ -124,9 +126,11 @@ module_exec(PyObject *module)
     ModuleState *state = PyModule_GetState(module);
 
     state->errors = PyImport_ImportModule("plugin._errors");
+    state->not_found = state->errors != NULL ? PyObject_GetAttrString(state->errors, "SymbolNotFoundError") : NULL;
     state->structs = PyDict_New();
+    state->enums = PyDict_New();
     state->life = life_new();
-    if (state->errors == NULL || state->structs == NULL || state->life == NULL || end_at_exit(module) < 0) {
+    if (state->not_found == NULL || state->structs == NULL || state->enums == NULL || state->life == NULL || end_at_exit(module) < 0) {
         return -1;
     }
     if (add_type(module, &state->library, &library_spec, NULL) < 0 ||
@@ -135,7 +139,8 @@ module_exec(PyObject *module)
         add_type(module, &state->variable, &variable_spec, state->symbol) < 0 ||
         add_type(module, &state->handle, &handle_spec, NULL) < 0 ||
         add_type(module, &state->pointer, &pointer_spec, state->handle) < 0 ||
-        add_type(module, &state->structure, &structure_spec, state->handle) < 0) {
+        add_type(module, &state->structure, &structure_spec, state->handle) < 0 ||
+        add_type(module, &state->items, &items_spec, NULL) < 0) {
         return -1;
     }
     return PyModule_AddIntConstant(module, "RTLD_NOW", RTLD_NOW) < 0 ||
@@ -152,7 +157,9 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     ModuleState *state = PyModule_GetState(module);
 
     Py_VISIT(state->errors);
+    Py_VISIT(state->not_found);
     Py_VISIT(state->structs);
+    Py_VISIT(state->enums);
     Py_VISIT(state->library);
     Py_VISIT(state->symbol);
     Py_VISIT(state->function);
@@ -160,6 +167,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->handle);
     Py_VISIT(state->pointer);
     Py_VISIT(state->structure);
+    Py_VISIT(state->items);
     return 0;
 }
 
@@ -169,7 +177,9 @@ module_clear(PyObject *module)
     ModuleState *state = PyModule_GetState(module);
 
     Py_CLEAR(state->errors);
+    Py_CLEAR(state->not_found);
     Py_CLEAR(state->structs);
+    Py_CLEAR(state->enums);
     Py_CLEAR(state->library);
     Py_CLEAR(state->symbol);
     Py_CLEAR(state->function);
@@ -177,6 +187,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->handle);
     Py_CLEAR(state->pointer);
     Py_CLEAR(state->structure);
+    Py_CLEAR(state->items);
     return 0;
 }
 

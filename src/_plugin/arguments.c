@@ -32,17 +32,6 @@ wrong_handle(const Frame *frame, const Argument *argument, PyObject *object)
     return convert_fail(PyExc_TypeError, &frame->where, "expected %s *, not %s", wanted, spelling);
 }
 
-static bool
-is_of_type(const Frame *frame, const Argument *argument, const HandleObject *handle)
-{
-    const Type *type = argument->type;
-
-    if (type->record->host != NULL) {
-        return handle->info == type->record->host;
-    }
-    return handle->type != NULL && handle->library == frame->callee->library && strcmp(handle->type->name, type->name) == 0;
-}
-
 static int
 convert_handle(Frame *frame, const Argument *argument, int number, PyObject *object, Value *value)
 {
@@ -52,7 +41,7 @@ convert_handle(Frame *frame, const Argument *argument, int number, PyObject *obj
         value->p = NULL;
         return 0;
     }
-    if (!PyObject_TypeCheck(object, frame->callee->library->state->handle) || !is_of_type(frame, argument, handle)) {
+    if (!PyObject_TypeCheck(object, frame->callee->library->state->handle) || !handle_is(handle, argument->type, frame->callee->library)) {
         return wrong_handle(frame, argument, object);
     }
     if (handle_check(handle, &frame->where) < 0) {
@@ -195,30 +184,46 @@ fill_lengths(Frame *frame)
 /* ------------------------------------------------------------------ callables */
 
 static int
-convert_callback(Frame *frame, const Argument *argument, PyObject *object, Value *value)
+start_callback(Frame *frame, const Argument *argument, int number, PyObject *object, Value *function, Value *data)
 {
     const Callee *callee = frame->callee;
     Closure *closure = &frame->closures[frame->closure_count];
+
+    *closure = (Closure){
+        .signature = argument->callback,
+        .callable = object,
+        .library = callee->library,
+        .life = callee->library->state->life,
+        .owner = callee->name,
+        .parameter = argument->field->name,
+    };
+    if (argument->retained) {
+        frame->retained[number] = retain_closure(closure, &closure);
+        if (frame->retained[number] == NULL) {
+            return -1;
+        }
+    }
+    if (closure_start(closure, &frame->where, &function->p) < 0) {
+        return -1;
+    }
+    frame->closure_count += !argument->retained;
+    data->p = closure;
+    callee->library->calls_back = true;
+    return 0;
+}
+
+static int
+convert_callback(Frame *frame, const Argument *argument, int number, PyObject *object, Value *value)
+{
     Value data = {0};
 
     if (object != Py_None || !argument->nullable) {
         if (!PyCallable_Check(object)) {
             return convert_fail(PyExc_TypeError, &frame->where, "expected a callable, not %s", Py_TYPE(object)->tp_name);
         }
-        *closure = (Closure){
-            .signature = argument->callback,
-            .callable = object,
-            .library = callee->library,
-            .life = callee->library->state->life,
-            .owner = callee->name,
-            .parameter = argument->field->name,
-        };
-        if (closure_start(closure, &frame->where, &value->p) < 0) {
+        if (start_callback(frame, argument, number, object, value, &data) < 0) {
             return -1;
         }
-        frame->closure_count++;
-        data.p = closure;
-        callee->library->calls_back = true;
     }
     if (argument->data >= 0) {
         call_put(&frame->registers, &frame->signature->arguments[argument->data], data);
@@ -256,7 +261,7 @@ convert_argument(Frame *frame, const Argument *argument, int number, PyObject *o
         failed = convert_handle(frame, argument, number, object, &value);
         break;
     case CONVERT_CALLBACK:
-        failed = convert_callback(frame, argument, object, &value);
+        failed = convert_callback(frame, argument, number, object, &value);
         break;
     case CONVERT_SELF:
         value.p = frame->callee->self->address;

@@ -194,7 +194,7 @@ collect(Frame *frame, Value value, bool failed)
 }
 
 static PyObject *
-finish(Frame *frame, Value value)
+finish(Frame *frame, Value value, PyObject *const *args)
 {
     const Signature *signature = frame->signature;
     const LibraryObject *library = frame->callee->library;
@@ -206,8 +206,11 @@ finish(Frame *frame, Value value)
         raise_fact(library->state, "call_failed", "(sOOiy)", frame->callee->name, library->name, library->version,
                    (int)frame->error.code, frame->error.message);
     }
+    if (signature->has_retained && !raised && retain_arguments(frame, args) < 0) {
+        raised = true;             /* and the pointer dangles: memory is short */
+    }
     for (int i = 0; i < frame->taken_count; i++) {
-        handle_forget(frame->taken[i]);
+        handle_forget(frame->taken[i], i == 0 && signature->is_destructor);
     }
     failed = failed || raised;
     if (!failed && signature->result.conversion == CONVERT_NOTHING && signature->out_count == 0) {
@@ -272,11 +275,12 @@ call_simple(const Callee *callee, PyObject *const *args)
 static PyObject *
 call_full(const Callee *callee, PyObject *const *args)
 {
+    const Signature *signature = callee->signature;
     Frame frame;
     PyObject *result = NULL;
 
     frame.callee = callee;
-    frame.signature = callee->signature;
+    frame.signature = signature;
     frame.where = (Where){callee->name, NULL};
     frame.parent = NULL;
     frame.buffer_count = frame.pin_count = frame.taken_count = frame.closure_count = 0;
@@ -285,9 +289,18 @@ call_full(const Callee *callee, PyObject *const *args)
             return NULL;
         }
         arguments_pin(&frame, callee->self);
+        if (signature->count == 0 || signature->arguments[0].conversion != CONVERT_SELF) {
+            frame.parent = NULL;   /* a member that does not take the object */
+        }
+    }
+    if (signature->has_retained) {
+        memset(frame.retained, 0, (size_t)signature->count * sizeof *frame.retained);
     }
     if (arguments_convert(&frame, args) == 0) {
-        result = finish(&frame, invoke(callee, &frame.registers));
+        result = finish(&frame, invoke(callee, &frame.registers), args);
+    }
+    for (int i = 0; signature->has_retained && i < signature->count; i++) {
+        Py_XDECREF(frame.retained[i]);
     }
     while (frame.buffer_count > 0) {
         PyBuffer_Release(&frame.buffers[--frame.buffer_count]);

@@ -172,9 +172,17 @@ convert_scalar(const Type *type, PyObject *object, const Where *where, Value *va
         return convert_bool(object, where, value);
     default:
         if (small_int(object, &value->i)) {
-            return in_range(type, value->i) ? 0 : out_of_range(type, object, where);
+            if (!in_range(type, value->i)) {
+                return out_of_range(type, object, where);
+            }
+        } else if (any_int(type, object, where, &value->i) < 0) {
+            return -1;
         }
-        return any_int(type, object, where, &value->i);
+        if (type->kind == TYPE_ENUM && !enum_has(type, value->i)) {
+            return convert_fail(PyExc_ValueError, where, "%S is no value of enum %s", object,
+                                type->name != NULL ? type->name : "");
+        }
+        return 0;
     }
 }
 
@@ -186,6 +194,9 @@ convert_result(const Type *type, Value value)
         return PyFloat_FromDouble(type->size == sizeof(double) ? value.d : (double)value.f);
     case TYPE_BOOL:
         return PyBool_FromLong((unsigned char)value.u);
+    case TYPE_ENUM:
+        return enum_member(type, type->size == 8 ? value.i : type->is_signed ? (int64_t)(int32_t)value.u
+                                                                             : (int64_t)(uint32_t)value.u);
     default:
         break;
     }
@@ -309,6 +320,9 @@ items_match(const Type *item, const Py_buffer *view)
     const char *format = view->format != NULL ? view->format : "B";
     const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
 
+    if (item->kind == TYPE_STRUCT) {
+        return (size_t)view->itemsize == type_size(item) && layout_matches(item->record, format);
+    }
     if (*format == '@' || *format == '=') {
         format++;
     } else if (*format == '<' || *format == '>' || *format == '!') {
@@ -339,7 +353,7 @@ items_match(const Type *item, const Py_buffer *view)
 }
 
 static int
-check_layout(const Type *item, int dims, const Py_buffer *view, const Where *where)
+check_layout(const Type *item, int dims, bool written, const Py_buffer *view, const Where *where)
 {
     bool any = item->kind == TYPE_VOID;
     char spelling[64];
@@ -349,7 +363,7 @@ check_layout(const Type *item, int dims, const Py_buffer *view, const Where *whe
         return convert_fail(PyExc_TypeError, where, "expected a buffer of %s, not of items with format '%s' (%zd bytes each)",
                             spelling, view->format != NULL ? view->format : "B", view->itemsize);
     }
-    if (!item->is_const && view->readonly) {
+    if (written && view->readonly) {
         return convert_fail(PyExc_TypeError, where, "the buffer is read-only, and %s * is written to", spelling);
     }
     if (!PyBuffer_IsContiguous(view, 'C')) {
@@ -362,14 +376,14 @@ check_layout(const Type *item, int dims, const Py_buffer *view, const Where *whe
     if (dims == 0 && !any && view->len == 0) {
         return convert_fail(PyExc_ValueError, where, "the buffer is empty; %s * points to at least one item", spelling);
     }
-    if (!any && view->len > 0 && (uintptr_t)view->buf % item->align != 0) {
-        return convert_fail(PyExc_ValueError, where, "the buffer is not aligned to %zu bytes", item->align);
+    if (!any && view->len > 0 && (uintptr_t)view->buf % type_align(item) != 0) {
+        return convert_fail(PyExc_ValueError, where, "the buffer is not aligned to %zu bytes", type_align(item));
     }
     return 0;
 }
 
-int
-convert_buffer(const Type *item, int dims, PyObject *object, const Where *where, Py_buffer *view)
+static int
+acquire(const Type *item, int dims, bool written, PyObject *object, const Where *where, Py_buffer *view)
 {
     if (!PyObject_CheckBuffer(object)) {
         return wrong_type("a buffer (an array, bytes, a memoryview ...)", object, where);
@@ -381,11 +395,23 @@ convert_buffer(const Type *item, int dims, PyObject *object, const Where *where,
         }
         return -1;
     }
-    if (check_layout(item, dims, view, where) < 0) {
+    if (check_layout(item, dims, written, view, where) < 0) {
         PyBuffer_Release(view);
         return -1;
     }
     return 0;
+}
+
+int
+convert_buffer(const Type *item, int dims, PyObject *object, const Where *where, Py_buffer *view)
+{
+    return acquire(item, dims, !item->is_const, object, where, view);
+}
+
+int
+convert_source(const Type *item, int dims, PyObject *object, const Where *where, Py_buffer *view)
+{
+    return acquire(item, dims, false, object, where, view);
 }
 
 /* ------------------------------------------------------------------ pointers of others */

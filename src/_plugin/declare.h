@@ -106,6 +106,7 @@ typedef struct {
     const char *name;              /* the tag, or the typedef's name; NULL if it has neither */
     int count;
     const Enumerator *enumerators;
+    void *host;                    /* for the scope's owner: the host's own type for it */
 } Enum;
 
 struct Type {

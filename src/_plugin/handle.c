@@ -15,6 +15,10 @@ handle_release(LibraryObject *library, const Release *release, void *address)
     PyObject *type, *value, *traceback;
     NativeError error;
 
+    if (release->how == RELEASE_MEMORY) {
+        PyMem_Free(address);
+        return;
+    }
     if (release->how == RELEASE_MEMBER) {
         memcpy(&function, (char *)address + release->offset, sizeof function);
     }
@@ -40,15 +44,11 @@ handle_release(LibraryObject *library, const Release *release, void *address)
     PyErr_Restore(type, value, traceback);
 }
 
-PyObject *
-handle_new(LibraryObject *library, const Type *type, void *address, HandleObject *parent, const Release *release,
-           bool owned)
+static HandleObject *
+allocate(PyTypeObject *python, LibraryObject *library, void *address, const Release *release, bool owned)
 {
-    const StructInfo *info = type != NULL ? type->record->host : NULL;
-    PyTypeObject *python = info != NULL ? info->type : library->state->pointer;
-    HandleObject *handle;
+    HandleObject *handle = (HandleObject *)python->tp_alloc(python, 0);
 
-    handle = (HandleObject *)python->tp_alloc(python, 0);
     if (handle == NULL) {
         if (owned) {
             handle_release(library, release, address);
@@ -57,19 +57,64 @@ handle_new(LibraryObject *library, const Type *type, void *address, HandleObject
     }
     handle->address = address;
     handle->library = (LibraryObject *)Py_NewRef((PyObject *)library);
-    handle->parent = (HandleObject *)Py_XNewRef((PyObject *)parent);
-    handle->type = type;
-    handle->info = info;
     handle->owned = owned;
     handle->release = *release;
+    return handle;
+}
+
+PyObject *
+handle_new(LibraryObject *library, const Type *type, void *address, HandleObject *parent, const Release *release,
+           bool owned)
+{
+    const StructInfo *info = type != NULL ? type->record->host : NULL;
+    HandleObject *handle =
+        allocate(info != NULL ? info->type : library->state->pointer, library, address, release, owned);
+
+    if (handle != NULL) {
+        handle->parent = (HandleObject *)Py_XNewRef((PyObject *)parent);
+        handle->name = type != NULL ? type->name : NULL;
+        handle->info = info;
+    }
     return (PyObject *)handle;
 }
 
-void
-handle_forget(HandleObject *handle)
+PyObject *
+handle_of_memory(const StructInfo *info, void *memory)
 {
+    static const Release release = {.how = RELEASE_MEMORY};
+    HandleObject *handle = allocate(info->type, info->library, memory, &release, true);
+
+    if (handle != NULL) {
+        handle->name = info->record->name;
+        handle->info = info;
+    }
+    return (PyObject *)handle;
+}
+
+bool
+handle_is(const HandleObject *handle, const Type *type, const LibraryObject *library)
+{
+    if (type->record->host != NULL) {
+        return handle->info == type->record->host;
+    }
+    return handle->name != NULL && handle->library == library && strcmp(handle->name, type->name) == 0;
+}
+
+void
+handle_forget(HandleObject *handle, bool released)
+{
+    if (handle->kept != NULL && !released) {
+        PyObject *key = PyLong_FromVoidPtr(handle->address);
+
+        if (key == NULL || retain_set(&handle->library->kept, key, handle->kept) < 0) {
+            PyErr_WriteUnraisable((PyObject *)handle);
+            Py_INCREF(handle->kept);       /* for ever, then */
+        }
+        Py_XDECREF(key);
+    }
     handle->address = NULL;
     handle->owned = false;
+    Py_CLEAR(handle->kept);
 }
 
 static void
@@ -78,9 +123,11 @@ release_owned(HandleObject *handle)
     void *address = handle->address;
 
     if (handle->owned && address != NULL) {
-        handle_forget(handle);
+        handle->address = NULL;
+        handle->owned = false;
         handle_release(handle->library, &handle->release, address);
     }
+    Py_CLEAR(handle->kept);        /* only now: the destructor may still look at it */
 }
 
 static void
@@ -115,7 +162,7 @@ find_closed(const HandleObject *handle)
 void
 handle_spell(const HandleObject *handle, char *buffer, size_t size)
 {
-    PyOS_snprintf(buffer, size, "%s *", handle->type != NULL ? handle->type->name : "void");
+    PyOS_snprintf(buffer, size, "%s *", handle->name != NULL ? handle->name : "void");
 }
 
 int
@@ -183,7 +230,7 @@ Handle_type(PyObject *object, void *closure)
     HandleObject *self = (HandleObject *)object;
 
     (void)closure;
-    return PyUnicode_FromString(self->type != NULL ? self->type->name : "void");
+    return PyUnicode_FromString(self->name != NULL ? self->name : "void");
 }
 
 static PyObject *
@@ -213,7 +260,7 @@ Handle_repr(PyObject *object)
     if (self->library == NULL) {
         return PyUnicode_FromFormat("<plugin.Pointer %s at %p>", spelling, self->address);
     }
-    return PyUnicode_FromFormat("<plugin.%s %s%sof %U at %p, %s>", self->info != NULL ? self->type->name : "Pointer",
+    return PyUnicode_FromFormat("<plugin.%s %s%sof %U at %p, %s>", self->info != NULL ? self->name : "Pointer",
                                 self->info != NULL ? "" : spelling, self->info != NULL ? "" : " ", self->library->name,
                                 self->address, state);
 }
@@ -229,8 +276,7 @@ Handle_compare(PyObject *a, PyObject *b, int operation)
         Py_RETURN_NOTIMPLEMENTED;
     }
     equal = a == b || (x->address == y->address && x->address != NULL && x->library == y->library &&
-                       (x->type == NULL) == (y->type == NULL) &&
-                       (x->type == NULL || strcmp(x->type->name, y->type->name) == 0));
+                       (x->name == NULL) == (y->name == NULL) && (x->name == NULL || strcmp(x->name, y->name) == 0));
     return PyBool_FromLong(equal == (operation == Py_EQ));
 }
 

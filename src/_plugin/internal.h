@@ -23,9 +23,11 @@ typedef struct Life Life;
 /* All owned. */
 struct ModuleState {
     PyObject *errors;              /* the module plugin._errors, which writes the sentences */
+    PyObject *not_found;           /* its SymbolNotFoundError */
     PyObject *structs;             /* dict: key of a struct -> its type */
+    PyObject *enums;               /* dict: key of an enum -> dict: value -> member, None -> its type */
     Life *life;                    /* of the interpreter; never freed */
-    PyTypeObject *library, *symbol, *function, *variable, *handle, *pointer, *structure;
+    PyTypeObject *library, *symbol, *function, *variable, *handle, *pointer, *structure, *items;
 };
 
 extern struct PyModuleDef plugin_module;
@@ -84,6 +86,9 @@ PyObject *convert_text(const char *string, bool bytes, const Where *where);
  * least one item.  The caller releases `view`. */
 int convert_buffer(const Type *item, int dims, PyObject *object, const Where *where, Py_buffer *view);
 
+/* The same for memory that is only read from, whatever the items' const says. */
+int convert_source(const Type *item, int dims, PyObject *object, const Where *where, Py_buffer *view);
+
 /* The struct-module format of one scalar, for buffers that we export. */
 const char *convert_format(const Type *type);
 
@@ -127,6 +132,7 @@ typedef struct {
     uint8_t result;                /* of OUT: the Conversion of what comes out */
     bool nullable, bytes, owned;
     bool both;                     /* plugin_inout of a scalar: passed and returned */
+    bool retained;                 /* the plugin keeps the pointer */
     int8_t python;                 /* number among the Python arguments, or -1 */
     uint16_t place;                /* bytes into Registers */
     const Type *type;              /* the parameter's own; of OUT, CAPACITY and buffers: what it points to */
@@ -137,7 +143,7 @@ typedef struct {
 
 /* How to release an object of a plugin. */
 typedef struct {
-    enum { RELEASE_NONE, RELEASE_FUNCTION, RELEASE_MEMBER } how;
+    enum { RELEASE_NONE, RELEASE_FUNCTION, RELEASE_MEMBER, RELEASE_MEMORY } how;     /* MEMORY: ours, PyMem_Free */
     void *function;
     size_t offset;                 /* bytes: where the object holds the function itself */
     bool takes_error;              /* a plugin_error * comes second */
@@ -149,7 +155,7 @@ struct Signature {
     uint8_t python_count;          /* Python arguments */
     uint8_t stack;                 /* words */
     uint8_t out_count;             /* results by pointer */
-    bool has_lengths, has_error, is_destructor;
+    bool has_lengths, has_error, has_retained, is_destructor;
     bool is_simple;                /* scalars and strings only: no cleaning up */
     uint8_t callback_count;
     int8_t data;                   /* of a callback's own signature: the number of its DATA, or -1 */
@@ -227,6 +233,7 @@ typedef struct {
     HandleObject *taken[PARAMS_MAX];       /* those that the call closes: released by it, or given to the plugin */
     Py_buffer buffers[PARAMS_MAX];
     Closure closures[CALLBACKS_MAX];
+    PyObject *retained[PARAMS_MAX];        /* owned: capsules of closures that outlive the call, by parameter */
     NativeError error;
 } Frame;
 
@@ -244,6 +251,21 @@ void arguments_pin(Frame *frame, HandleObject *handle);
  * buffers and the pins. */
 int arguments_convert(Frame *frame, PyObject *const *args);
 
+/* ------------------------------------------------------------------ retain.c: what the plugin keeps */
+
+/* A copy of a closure that lives as long as the capsule, and keeps its callable. */
+PyObject *retain_closure(const Closure *closure, Closure **kept);
+
+/* After a call that was made: keep what its retained arguments stand on, as long as the object that the call was
+ * about, or the library. */
+int retain_arguments(Frame *frame, PyObject *const *args);
+
+/* Where to keep what an object of the plugin stands on: with the object that we release, or else for ever. */
+PyObject **retain_dict(HandleObject *handle, LibraryObject *library);
+
+/* Keep `keeper` (NULL: nothing) in a dict that is made if need be, instead of what was there. */
+int retain_set(PyObject **dict, PyObject *place, PyObject *keeper);
+
 /* ------------------------------------------------------------------ call.c: a Python call */
 
 PyObject *call_function(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
@@ -256,11 +278,12 @@ struct HandleObject {
     void *address;                 /* NULL once released */
     LibraryObject *library;        /* owned; NULL for a Pointer made from a number */
     HandleObject *parent;          /* owned: what it came from, alive as long as it is; or NULL */
-    const Type *type;              /* borrowed from the library; NULL for a void * */
+    const char *name;              /* of its type: borrowed from the library; NULL for a void * */
     const StructInfo *info;        /* of a struct object: borrowed from its Python type */
     Release release;
     bool owned;                    /* to be released by us, once */
     int uses;                      /* calls under way that were given it */
+    PyObject *kept;                /* owned: dict of what the plugin was given and keeps, or NULL */
     PyObject *weakrefs;
 };
 
@@ -270,6 +293,9 @@ extern PyType_Spec handle_spec, pointer_spec;
 PyObject *handle_new(LibraryObject *library, const Type *type, void *address, HandleObject *parent, const Release *release,
                      bool owned);
 
+/* An object of a struct in memory of ours (PyMem_Malloc), which is taken over. */
+PyObject *handle_of_memory(const StructInfo *info, void *memory);
+
 /* Release what is at `address`, once.  A failure that the plugin reports goes to sys.unraisablehook.  Keeps an exception
  * that is set already. */
 void handle_release(LibraryObject *library, const Release *release, void *address);
@@ -277,8 +303,11 @@ void handle_release(LibraryObject *library, const Release *release, void *addres
 /* Whether it can be used: not released, nor what it was borrowed from.  Sets ClosedError. */
 int handle_check(HandleObject *handle, const Where *where);
 
-/* It was released, or taken over, by a call: from now on it is closed. */
-void handle_forget(HandleObject *handle);
+/* Whether it is an object of that struct or opaque type, the latter of that library. */
+bool handle_is(const HandleObject *handle, const Type *type, const LibraryObject *library);
+
+/* From now on the object is closed: it was released by a call, or else the plugin has it now, with all that it keeps. */
+void handle_forget(HandleObject *handle, bool released);
 
 /* What a message calls its type: `sqlite3 *`. */
 void handle_spell(const HandleObject *handle, char *buffer, size_t size);
@@ -294,12 +323,13 @@ typedef struct {
 
 struct StructInfo {
     PyTypeObject *type;            /* borrowed: it owns this through a capsule */
+    char *format;                  /* owned: of a buffer of such structs */
     Struct *record;                /* borrowed from `library` */
     LibraryObject *library;        /* owned: whose declaration made the type */
     int count;
     Method *methods;               /* owned */
     PyMethodDef *definitions;      /* owned, ended by an empty one */
-    PyGetSetDef *getters;          /* owned: members that may be NULL; likewise */
+    PyGetSetDef *getters;          /* owned: data members, and methods that may be NULL; by number of the member */
     int destructor;                /* number of the method that releases the object, or -1 */
 };
 
@@ -311,6 +341,67 @@ extern PyType_Spec structure_spec;
  * plugins that declare it alike.  Borrowed; afterwards also in record->host.
  * NULL with an exception, or without one and with `reason`. */
 const StructInfo *record_info(LibraryObject *library, Struct *record, char reason[REASON_MAX]);
+
+/* Make the Python type of an enum or struct, or of what a pointer leads to; of other types there is nothing to make.
+ * Opaque types pass.  -1 with an exception, or without one and with `reason`. */
+int record_prepare(LibraryObject *library, const Type *type, char reason[REASON_MAX]);
+
+/* ------------------------------------------------------------------ spot.c: typed memory */
+
+/* A place of a type in native memory. */
+typedef struct {
+    LibraryObject *library;
+    HandleObject *owner;           /* whose memory it is, or NULL for a variable */
+    const Type *type;
+    unsigned words;
+    char *memory;
+    Where where;
+    bool readonly;
+} Spot;
+
+const Type *spot_innermost(const Type *type);      /* the item of arrays of arrays */
+
+/* The value that stands there; arrays and structs as views of the memory. */
+PyObject *spot_get(const Spot *spot);
+
+/* Write it; the text of strings, and objects and buffers that are pointed to, are kept alive.  NULL deletes: refused. */
+int spot_set(const Spot *spot, PyObject *value);
+int spot_keep(const Spot *spot, PyObject *keeper);
+
+/* ------------------------------------------------------------------ member.c: data members of structs */
+
+PyObject *member_get(PyObject *object, void *field);               /* a getter and a setter of PyGetSetDef */
+int member_set(PyObject *object, PyObject *value, void *field);
+
+/* Why Python cannot see a member of that type, in `reason`; or 0. */
+int member_check(const Field *field, char reason[REASON_MAX]);
+
+/* ------------------------------------------------------------------ items.c: memory of a plugin as buffers */
+
+extern PyType_Spec items_spec;
+
+/* A memoryview of items at `memory`, `shape` having `dims` extents; it keeps `owner` in use, which may be NULL. */
+PyObject *items_view(LibraryObject *library, HandleObject *owner, void *memory, const Type *item, int dims,
+                     const Py_ssize_t *shape, bool readonly);
+
+/* ------------------------------------------------------------------ layout.c: formats of the buffer protocol */
+
+/* The format of one struct, with explicit padding; PyMem_Malloc'ed.  NULL with an exception. */
+char *layout_format(const Struct *record);
+
+/* Whether a buffer's format lays out such a struct: the same places, kinds and sizes; names do not matter. */
+bool layout_matches(const Struct *record, const char *format);
+
+/* ------------------------------------------------------------------ enum.c: enums as IntEnum */
+
+/* Make the IntEnum of an enum type, or find it: the same for all plugins that declare it alike. */
+int enum_prepare(ModuleState *state, const Type *type);
+
+/* The member of that value, or an int if there is none. */
+PyObject *enum_member(const Type *type, int64_t value);
+
+/* Whether it has that value; true before enum_prepare. */
+bool enum_has(const Type *type, int64_t value);
 
 /* ------------------------------------------------------------------ library.c: one open plugin */
 
@@ -329,6 +420,7 @@ struct LibraryObject {
     PyObject *found;               /* dict: name -> what lookup gives */
     PyObject *symbols;             /* dict: name -> Symbol */
     PyObject *texts;               /* dict: name of a variable -> the string that Python wrote there last */
+    PyObject *kept;                /* dict of what the plugin was given and keeps, or NULL */
     PyObject *pending;             /* list of capsules: struct types that are being made, or NULL */
     PyObject *weakrefs;
 };

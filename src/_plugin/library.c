@@ -106,6 +106,36 @@ library_remember(LibraryObject *library, PyObject *key, PyObject *use)
     return kept;
 }
 
+/* Where there is no such symbol: the Python type of the struct or enum of that name.  Keeps the miss otherwise. */
+static PyObject *
+lookup_type(LibraryObject *library, PyObject *name)
+{
+    PyObject *type, *value, *traceback, *found = NULL;
+    Declaration declaration;
+    char reason[REASON_MAX];
+    const char *utf8;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    utf8 = PyUnicode_AsUTF8(name);
+    PyErr_Clear();
+    if (utf8 != NULL && scope_read_type(library->scope, utf8, &declaration, reason) == 0 &&
+        record_prepare(library, declaration.type, reason) == 0) {
+        if (declaration.type->kind == TYPE_STRUCT) {
+            found = Py_XNewRef((PyObject *)((const StructInfo *)declaration.type->record->host)->type);
+        } else if (declaration.type->kind == TYPE_ENUM && declaration.type->enumeration->host != NULL) {
+            found = Py_XNewRef(PyDict_GetItemWithError(declaration.type->enumeration->host, Py_None));
+        }
+    }
+    if (found == NULL && !PyErr_Occurred()) {
+        PyErr_Restore(type, value, traceback);
+        return NULL;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    return found;
+}
+
 static PyObject *
 lookup_plain(LibraryObject *library, PyObject *name)
 {
@@ -117,10 +147,11 @@ lookup_plain(LibraryObject *library, PyObject *name)
     }
     symbol = library_symbol(library, name);
     if (symbol == NULL) {
-        return NULL;
+        found = PyErr_ExceptionMatches(library->state->not_found) ? lookup_type(library, name) : NULL;
+    } else {
+        found = symbol_use(symbol);
+        Py_DECREF(symbol);
     }
-    found = symbol_use(symbol);
-    Py_DECREF(symbol);
     return found != NULL ? library_remember(library, name, found) : NULL;
 }
 
@@ -300,6 +331,7 @@ Library_traverse(LibraryObject *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->found);
     Py_VISIT(self->symbols);
+    Py_VISIT(self->kept);
     Py_VISIT(self->pending);
     return 0;
 }

@@ -78,6 +78,7 @@ info_free(StructInfo *info)
     PyMem_Free(info->methods);
     PyMem_Free(info->definitions);
     PyMem_Free(info->getters);
+    PyMem_Free(info->format);
     Py_XDECREF((PyObject *)info->library);
     PyMem_Free(info);
 }
@@ -94,7 +95,7 @@ count_methods(const Struct *record)
     int count = 0;
 
     for (int i = 0; i < record->count; i++) {
-        count += type_function(record->members[i].type) != NULL && record->members[i].type->kind == TYPE_POINTER;
+        count += record->members[i].type->kind == TYPE_POINTER && type_function(record->members[i].type) != NULL;
     }
     return count;
 }
@@ -114,8 +115,9 @@ info_new(LibraryObject *library, Struct *record)
     info->library = (LibraryObject *)Py_NewRef((PyObject *)library);
     info->methods = PyMem_Calloc(count + 1, sizeof *info->methods);
     info->definitions = PyMem_Calloc(count + 1, sizeof *info->definitions);
-    info->getters = PyMem_Calloc(count + 1, sizeof *info->getters);
-    if (info->methods == NULL || info->definitions == NULL || info->getters == NULL) {
+    info->getters = PyMem_Calloc((size_t)record->count + 1, sizeof *info->getters);
+    info->format = layout_format(record);
+    if (info->format == NULL || info->methods == NULL || info->definitions == NULL || info->getters == NULL) {
         info_free(info);
         PyErr_NoMemory();
         return NULL;
@@ -177,16 +179,60 @@ add_method(StructInfo *info, const Field *member, char reason[REASON_MAX])
     return definition->ml_doc != NULL ? 0 : -1;
 }
 
+static bool
+is_method(const Field *member)
+{
+    return member->type->kind == TYPE_POINTER && type_function(member->type) != NULL;
+}
+
 static int
 add_methods(StructInfo *info, char reason[REASON_MAX])
 {
     const Struct *record = info->record;
 
     for (int i = 0; i < record->count; i++) {
-        const Field *member = &record->members[i];
+        if (is_method(&record->members[i]) && add_method(info, &record->members[i], reason) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
 
-        if (member->type->kind == TYPE_POINTER && type_function(member->type) != NULL &&
-            add_method(info, member, reason) < 0) {
+/* Make sure that what a data member leads to has a Python type, too. */
+static int
+prepare_member(StructInfo *info, const Field *member, char reason[REASON_MAX])
+{
+    const Type *type = spot_innermost(member->type);
+
+    if (member_check(member, reason) < 0) {
+        return -1;
+    }
+    return record_prepare(info->library, type, reason);
+}
+
+static int
+add_members(StructInfo *info, char reason[REASON_MAX])
+{
+    const Struct *record = info->record;
+
+    for (int i = 0; i < record->count; i++) {
+        const Field *member = &record->members[i];
+        PyGetSetDef *getter = &info->getters[i];
+        PyObject *descriptor;
+        int failed;
+
+        reason[0] = '\0';
+        if (is_method(member)) {
+            continue;
+        }
+        if (prepare_member(info, member, reason) < 0) {
+            return -1;
+        }
+        *getter = (PyGetSetDef){member->name, member_get, member_set, NULL, (void *)(uintptr_t)member};
+        descriptor = PyDescr_NewGetSet(info->type, getter);
+        failed = descriptor == NULL ? -1 : PyObject_SetAttrString((PyObject *)info->type, member->name, descriptor);
+        Py_XDECREF(descriptor);
+        if (failed < 0) {
             return -1;
         }
     }
@@ -200,7 +246,7 @@ make_type(const StructInfo *info)
 {
     PyType_Slot type_slots[] = {{Py_tp_doc, (void *)(uintptr_t)info->record->text}, {0, NULL}};
     char name[256];
-    PyType_Spec spec = {.name = name, .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, .slots = type_slots};
+    PyType_Spec spec = {.name = name, .flags = Py_TPFLAGS_DEFAULT, .slots = type_slots};
 
     snprintf(name, sizeof name, "plugin.%.200s", info->record->name);
     return (PyTypeObject *)PyType_FromSpecWithBases(&spec, (PyObject *)info->library->state->structure);
@@ -215,7 +261,7 @@ add_attribute(StructInfo *info, int number)
     int failed;
 
     if (method->member->words & WORD_NULLABLE) {
-        PyGetSetDef *getter = &info->getters[number];
+        PyGetSetDef *getter = &info->getters[method->member - info->record->members];
 
         *getter = (PyGetSetDef){method->member->name, get_nullable, NULL, info->definitions[number].ml_doc,
                                 (void *)(uintptr_t)method};
@@ -264,7 +310,7 @@ fill_type(StructInfo *info, char reason[REASON_MAX])
             return -1;
         }
     }
-    return add_description(info);
+    return add_members(info, reason) < 0 ? -1 : add_description(info);
 }
 
 /* Make the type and add it to the library's pending ones. */
@@ -383,16 +429,91 @@ record_info(LibraryObject *library, Struct *record, char reason[REASON_MAX])
     return info;
 }
 
+int
+record_prepare(LibraryObject *library, const Type *type, char reason[REASON_MAX])
+{
+    reason[0] = '\0';
+    if (type->kind == TYPE_ENUM) {
+        return enum_prepare(library->state, type);
+    }
+    if (type->kind == TYPE_POINTER) {
+        type = type->target;
+    }
+    if (type->kind != TYPE_STRUCT || scope_complete(library->scope, type->record, reason) < 0) {
+        return reason[0] == '\0' ? 0 : -1;
+    }
+    return record_info(library, type->record, reason) != NULL ? 0 : -1;
+}
+
 /* ------------------------------------------------------------------ the base of all struct types */
 
+/* Zeroed memory of ours for one struct; members by keyword. */
+static PyObject *
+Struct_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    StructInfo *info = info_of((PyObject *)type);
+    Py_ssize_t at = 0;
+    PyObject *self, *name, *value;
+    void *memory;
+
+    if (info == NULL) {
+        return NULL;
+    }
+    if (PyTuple_GET_SIZE(arguments) > 0) {
+        PyErr_Format(PyExc_TypeError, "%s() takes its members by keyword only", info->record->name);
+        return NULL;
+    }
+    memory = PyMem_Calloc(1, info->record->size > 0 ? info->record->size : 1);
+    if (memory == NULL) {
+        return PyErr_NoMemory();
+    }
+    self = handle_of_memory(info, memory);
+    while (self != NULL && keywords != NULL && PyDict_Next(keywords, &at, &name, &value)) {
+        if (PyObject_SetAttr(self, name, value) < 0) {
+            Py_CLEAR(self);
+        }
+    }
+    return self;
+}
+
+static int
+Struct_getbuffer(PyObject *object, Py_buffer *view, int flags)
+{
+    HandleObject *self = (HandleObject *)object;
+    Where where = {"buffer", NULL};
+
+    if (handle_check(self, &where) < 0) {
+        return -1;
+    }
+    if (PyBuffer_FillInfo(view, object, self->address, (Py_ssize_t)self->info->record->size, 0, flags) < 0) {
+        return -1;
+    }
+    view->itemsize = (Py_ssize_t)self->info->record->size;
+    view->format = flags & PyBUF_FORMAT ? self->info->format : NULL;
+    view->ndim = 0;
+    view->shape = view->strides = NULL;
+    self->uses++;                  /* not to be released meanwhile */
+    return 0;
+}
+
+static void
+Struct_releasebuffer(PyObject *object, Py_buffer *view)
+{
+    (void)view;
+    ((HandleObject *)object)->uses--;
+}
+
 static PyType_Slot structure_slots[] = {
-    {Py_tp_doc, "The base of the types of PLUGIN_STRUCTs, whose function pointers are methods."},
+    {Py_tp_doc, "The base of the types of PLUGIN_STRUCTs: data members are attributes, function pointers methods."},
+    {Py_tp_new, Struct_new},
+    {Py_bf_getbuffer, Struct_getbuffer},
+    {Py_bf_releasebuffer, Struct_releasebuffer},
     {0, NULL},
 };
 
 PyType_Spec structure_spec = {
     .name = "plugin.Struct",
     .basicsize = sizeof(HandleObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = structure_slots,
 };

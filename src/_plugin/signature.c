@@ -47,20 +47,14 @@ place(Compiler *compiler, Argument *argument, const Type *type)
 
 /* ------------------------------------------------------------------ pointers */
 
-/* A struct's Python type is made with the signature that first names it, so that what is wrong with it is known
- * before anything is called. */
+/* The Python types of structs and enums are made with the signature that first names them, so that what is wrong with
+ * them is known before anything is called. */
 static int
-require_struct(Compiler *compiler, const Type *type)
+require_type(Compiler *compiler, const Type *type)
 {
     char reason[REASON_MAX];
 
-    if (scope_complete(compiler->library->scope, type->record, reason) < 0) {
-        if (*reason == '\0') {
-            return 0;              /* opaque */
-        }
-        return refuse(compiler, "%s", reason);
-    }
-    if (record_info(compiler->library, type->record, reason) == NULL) {
+    if (record_prepare(compiler->library, type, reason) < 0) {
         return PyErr_Occurred() ? -1 : refuse(compiler, "%s", reason);
     }
     return 0;
@@ -79,7 +73,7 @@ compile_pointer_result(Compiler *compiler, Argument *argument, const Type *type,
     case TYPE_VOID:
         return CONVERT_ADDRESS;
     case TYPE_STRUCT:
-        return require_struct(compiler, type->target) < 0 ? -1 : CONVERT_HANDLE;
+        return require_type(compiler, type->target) < 0 ? -1 : CONVERT_HANDLE;
     case TYPE_FUNCTION:
         return refuse(compiler, "%s is a function pointer, which this version does not hand to Python", what);
     default:
@@ -169,7 +163,7 @@ compile_out(Compiler *compiler, Argument *argument, const Field *field)
     if (type_is_scalar(item)) {
         argument->conversion = CONVERT_OUT;
         argument->result = CONVERT_SCALAR;
-        return 0;
+        return require_type(compiler, item);
     }
     if (item->kind != TYPE_POINTER) {
         return refuse(compiler, "%s: results by pointer are numbers and pointers in this version", what);
@@ -295,7 +289,7 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field, int 
     }
     if (item->kind == TYPE_STRUCT && field->dim_count == 0) {
         argument->conversion = CONVERT_HANDLE;
-        return require_struct(compiler, item);
+        return require_type(compiler, item);
     }
     if (item->kind == TYPE_VOID && field->dim_count == 0) {
         argument->conversion = CONVERT_ADDRESS;
@@ -305,8 +299,11 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field, int 
         argument->conversion = CONVERT_BUFFER;
         return 0;
     }
-    return refuse(compiler, "parameter \"%s\": arrays of structs and of pointers are not there in this version",
-                  label(field));
+    if (item->kind == TYPE_STRUCT && item->record->state == STRUCT_READY && !compiler->is_callback) {
+        argument->conversion = CONVERT_BUFFER;
+        return require_type(compiler, item);
+    }
+    return refuse(compiler, "parameter \"%s\": arrays of such items are not there in this version", label(field));
 }
 
 /* A parameter that arrays name as their length is not passed.  Returns whether it is one. */
@@ -349,7 +346,7 @@ compile_kind(Compiler *compiler, Argument *argument, const Field *field, int num
     }
     if (type_is_scalar(field->type)) {
         argument->conversion = CONVERT_SCALAR;
-        return 0;
+        return require_type(compiler, field->type);
     }
     return compile_pointer(compiler, argument, field, number);
 }
@@ -368,9 +365,8 @@ compile_parameter(Compiler *compiler, int number, bool is_self)
     argument->nullable = (field->words & WORD_NULLABLE) != 0;
     argument->bytes = (field->words & WORD_BYTES) != 0;
     argument->owned = (field->words & WORD_OWNED) != 0;
-    if (field->words & WORD_RETAINED) {
-        return refuse(compiler, "parameter \"%s\": plugin_retained is not there in this version", label(field));
-    }
+    argument->retained = (field->words & WORD_RETAINED) != 0;
+    signature->has_retained = signature->has_retained || argument->retained;
     if (argument->conversion == CONVERT_DATA || number == signature->data) {
         argument->conversion = CONVERT_DATA;
     } else if (is_self) {
@@ -405,7 +401,7 @@ compile_result(Compiler *compiler)
     }
     if (type_is_scalar(prototype->result)) {
         result->conversion = CONVERT_SCALAR;
-        return 0;
+        return require_type(compiler, prototype->result);
     }
     if (compiler->is_callback) {
         return refuse(compiler, "a callback that returns a pointer is not there in this version");
@@ -463,7 +459,7 @@ compile(LibraryObject *library, const Prototype *prototype, const Struct *self, 
 
         failed = compile_parameter(&compiler, i, is_self);
     }
-    signature->is_simple = signature->is_simple && !signature->is_destructor;
+    signature->is_simple = signature->is_simple && !signature->is_destructor && !signature->has_retained;
     if (failed < 0 || check_whole(&compiler) < 0) {
         signature_free(signature);
         return NULL;
@@ -552,11 +548,14 @@ describe_one(const Argument *argument, Conversion conversion, const Type *spelle
     type_spell(spelled, NULL, spelling, sizeof spelling);
     if (conversion == CONVERT_SCALAR) {
         kind = type->kind == TYPE_BOOL ? "bool" : type->kind == TYPE_FLOAT ? "float" : "int";
+        if (type->kind == TYPE_ENUM && type->enumeration->host != NULL) {
+            extra = PyDict_GetItemWithError(type->enumeration->host, Py_None);
+        }
     } else if (conversion == CONVERT_HANDLE && type->record->state == STRUCT_READY && type->record->host != NULL) {
         extra = (PyObject *)((const StructInfo *)type->record->host)->type;
     } else if (conversion == CONVERT_BUFFER) {
-        return Py_BuildValue("(sss(sniO)O)", name, kind, spelling, type->kind == TYPE_VOID ? "" : convert_format(type),
-                             (Py_ssize_t)type->size, argument->field->dim_count, type->is_const ? Py_False : Py_True,
+        return Py_BuildValue("(sss(sniO)O)", name, kind, spelling,
+                             type_is_scalar(type) ? convert_format(type) : "", (Py_ssize_t)type->size, argument->field->dim_count, type->is_const ? Py_False : Py_True,
                              argument->nullable ? Py_True : Py_False);
     }
     if (conversion == CONVERT_CALLBACK) {

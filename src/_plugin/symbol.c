@@ -106,12 +106,21 @@ check_kind(const SymbolFacts *facts, const Declaration *declaration, char reason
                       size, facts->size);
         return -1;
     }
-    if (!is_function && !type_is_scalar(declaration->type) && !type_is_string(declaration->type)) {
+    return 0;
+}
+
+/* Make sure that what a variable is, or leads to, has a Python type. */
+static int
+prepare_variable(LibraryObject *library, const Declaration *declaration, char reason[REASON_MAX])
+{
+    const Type *type = spot_innermost(declaration->type);
+
+    if (type_function(type) != NULL || (type->kind == TYPE_POINTER && declaration->type->kind == TYPE_ARRAY)) {
         PyOS_snprintf(reason, REASON_MAX, "variables of the type of \"%.400s\" are not there in this version",
                       declaration->text);
         return -1;
     }
-    return 0;
+    return record_prepare(library, type, reason);
 }
 
 static PyTypeObject *
@@ -131,7 +140,9 @@ symbol_new(LibraryObject *library, PyObject *name, void *address, const SymbolFa
     SymbolObject *self;
     char reason[REASON_MAX];
 
-    if (declaration != NULL && check_kind(facts, declaration, reason) < 0) {
+    if (declaration != NULL &&
+        (check_kind(facts, declaration, reason) < 0 ||
+         (declaration->type->kind != TYPE_FUNCTION && prepare_variable(library, declaration, reason) < 0))) {
         return library_refuse(library, PyUnicode_AsUTF8(name), reason);
     }
     self = (SymbolObject *)type->tp_alloc(type, 0);

@@ -12,109 +12,60 @@ require_typed(SymbolObject *self)
     return 0;
 }
 
+static Spot
+spot_of(SymbolObject *self)
+{
+    return (Spot){
+        .library = self->library,
+        .type = self->declaration.type,
+        .words = self->declaration.words,
+        .memory = self->address,
+        .where = {self->declaration.name, NULL},
+        .readonly = !self->facts.writable && self->facts.kind != SYMBOL_UNKNOWN,
+    };
+}
+
 static PyObject *
 Variable_get(PyObject *object, void *closure)
 {
     SymbolObject *self = (SymbolObject *)object;
-    const Declaration *declaration = &self->declaration;
-    Where where = {PyUnicode_AsUTF8(self->name), NULL};
-    const char *text;
+    Spot spot = spot_of(self);
 
     (void)closure;
-    if (require_typed(self) < 0) {
-        return NULL;
-    }
-    if (!type_is_string(declaration->type)) {
-        return convert_result(declaration->type, convert_load(declaration->type, self->address));
-    }
-    memcpy(&text, self->address, sizeof text);
-    if (text == NULL) {
-        Py_RETURN_NONE;            /* whatever was declared: nothing else can be said of it */
-    }
-    return convert_text(text, (declaration->words & WORD_BYTES) != 0, &where);
-}
-
-static bool
-is_writable(const SymbolObject *self)
-{
-    return !self->declaration.type->is_const &&
-           (self->facts.writable || self->facts.kind == SYMBOL_UNKNOWN);
-}
-
-/* The plugin keeps the pointer, so a copy of the text lives as long as the library, or until the next one. */
-static int
-set_text(SymbolObject *self, PyObject *value, const Where *where)
-{
-    const Declaration *declaration = &self->declaration;
-    const char *text = NULL;
-    PyObject *copy = NULL;
-    int failed;
-
-    if (value != Py_None || !(declaration->words & WORD_NULLABLE)) {
-        if (convert_string(value, (declaration->words & WORD_BYTES) != 0, where, &text) < 0) {
-            return -1;
-        }
-        copy = PyBytes_FromString(text);
-        if (copy == NULL) {
-            return -1;
-        }
-        text = PyBytes_AS_STRING(copy);
-    }
-    failed = PyDict_SetItem(self->library->texts, self->name, copy != NULL ? copy : Py_None);
-    Py_XDECREF(copy);
-    if (failed == 0) {
-        memcpy(self->address, &text, sizeof text);
-    }
-    return failed;
+    return require_typed(self) < 0 ? NULL : spot_get(&spot);
 }
 
 static int
 Variable_set(PyObject *object, PyObject *value, void *closure)
 {
     SymbolObject *self = (SymbolObject *)object;
-    Where where = {PyUnicode_AsUTF8(self->name), NULL};
-    Value converted;
+    Spot spot = spot_of(self);
 
     (void)closure;
-    if (require_typed(self) < 0) {
-        return -1;
-    }
-    if (value == NULL || !is_writable(self)) {
-        return convert_fail(PyExc_TypeError, &where, value == NULL ? "a variable of a plugin cannot be deleted"
-                                                     : self->declaration.type->is_const
-                                                         ? "it is const"
-                                                         : "it stands in memory that may only be read");
-    }
-    if (type_is_string(self->declaration.type)) {
-        return set_text(self, value, &where);
-    }
-    if (convert_scalar(self->declaration.type, value, &where, &converted) < 0) {
-        return -1;
-    }
-    convert_store(self->declaration.type, self->address, converted);
-    return 0;
+    return require_typed(self) < 0 ? -1 : spot_set(&spot, value);
 }
 
+/* Its memory, as the view of all of it gives it: a number is a view without dimensions. */
 static int
 Variable_getbuffer(PyObject *object, Py_buffer *view, int flags)
 {
     SymbolObject *self = (SymbolObject *)object;
-    const Type *type = self->declaration.type;
-    int failed;
+    Spot spot = spot_of(self);
+    const Type *type = self->declaration.type, *item;
+    Py_ssize_t shape[DIMS_MAX];
+    PyObject *items;
+    int dims = 0, failed;
 
-    if (type == NULL || !type_is_scalar(type)) {
-        PyErr_Format(PyExc_BufferError, "%U: only numbers have a buffer", self->name);
+    for (item = type; item != NULL && item->kind == TYPE_ARRAY && dims < DIMS_MAX; item = item->target) {
+        shape[dims++] = (Py_ssize_t)item->length;
+    }
+    if (item == NULL || (!type_is_scalar(item) && item->kind != TYPE_STRUCT)) {
+        PyErr_Format(PyExc_BufferError, "%U: only numbers and structs have a buffer", self->name);
         return -1;
     }
-    failed = PyBuffer_FillInfo(view, object, self->address, (Py_ssize_t)type->size, !is_writable(self), flags);
-    if (failed == 0) {
-        view->itemsize = (Py_ssize_t)type->size;
-        view->ndim = 0;
-        view->shape = view->strides = NULL;
-        if (view->format != NULL) {
-            view->format = (char *)(uintptr_t)convert_format(type);
-        }
-    }
+    items = items_view(self->library, NULL, self->address, item, dims, shape, spot.readonly || item->is_const);
+    failed = items == NULL ? -1 : PyObject_GetBuffer(items, view, flags);
+    Py_XDECREF(items);
     return failed;
 }
 
@@ -129,6 +80,10 @@ Variable_describe(PyObject *object, PyObject *unused)
     (void)unused;
     if (type == NULL) {
         Py_RETURN_NONE;
+    }
+    if (type->kind == TYPE_ARRAY || type->kind == TYPE_STRUCT) {
+        type_spell(type, NULL, spelling, sizeof spelling);
+        return Py_BuildValue("(sssOO)", "", "memory", spelling, Py_None, Py_False);
     }
     kind = type_is_string(type) ? declaration->words & WORD_BYTES ? "bytes" : "str"
            : type->kind == TYPE_BOOL ? "bool" : type->kind == TYPE_FLOAT ? "float" : "int";

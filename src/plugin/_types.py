@@ -138,6 +138,8 @@ def _is_kind(kind: str, extra: Any, hint: Any, given: bool) -> bool:
         return hint is bytes and not extra[3] and extra[1] <= 1
     if kind == "handle":
         return hint is extra if extra is not None else hint is _plugin.Pointer
+    if kind == "int" and extra is not None and hint is extra:
+        return True
     return _SCALARS.get(hint) == kind or (kind == "str" and given and hint is bytes)
 
 
@@ -254,5 +256,18 @@ def _annotation(described: Described) -> Any:
         parameters, results = extra
         annotation = Callable[[_annotation(one) for one in parameters], _annotation(results[0]) if results else None]
     else:
-        annotation = plain[kind]
+        annotation = extra if kind == "int" and extra is not None else plain[kind]
     return annotation | None if nullable else annotation
+
+
+# ---------------------------------------------------------------- enums
+
+
+def make_enum(name: str, pairs: tuple[tuple[str, int], ...]) -> dict[int | None, Any]:
+    """The IntEnum of a C enum: its members by value, and under None the class."""
+    import enum
+
+    kind = enum.IntEnum(name, list(pairs), module="plugin")
+    members: dict[int | None, Any] = {member.value: member for member in kind}
+    members[None] = kind
+    return members

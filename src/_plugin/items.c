@@ -1,0 +1,96 @@
+/* Memory of a plugin as buffers: what stands behind the memoryviews of arrays. */
+#include "internal.h"
+
+typedef struct {
+    PyObject_HEAD
+    LibraryObject *library;        /* owned */
+    HandleObject *owner;           /* owned, and in use as long as this lives; or NULL */
+    void *memory;
+    const char *format;            /* borrowed from the library */
+    Py_ssize_t item_size;          /* bytes */
+    bool readonly;
+    int dims;
+    Py_ssize_t shape[DIMS_MAX], strides[DIMS_MAX];
+} ItemsObject;
+
+static void
+Items_dealloc(ItemsObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    if (self->owner != NULL) {
+        self->owner->uses--;
+        Py_DECREF((PyObject *)self->owner);
+    }
+    Py_XDECREF((PyObject *)self->library);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static int
+Items_getbuffer(PyObject *object, Py_buffer *view, int flags)
+{
+    ItemsObject *self = (ItemsObject *)object;
+    Py_ssize_t size = self->item_size;
+
+    for (int i = 0; i < self->dims; i++) {
+        size *= self->shape[i];
+    }
+    if (PyBuffer_FillInfo(view, object, self->memory, size, self->readonly, flags) < 0) {
+        return -1;
+    }
+    view->itemsize = self->item_size;
+    view->format = flags & PyBUF_FORMAT ? (char *)(uintptr_t)self->format : NULL;
+    if (flags & PyBUF_ND) {
+        view->ndim = self->dims;
+        view->shape = self->shape;
+        view->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? self->strides : NULL;
+    }
+    return 0;
+}
+
+PyObject *
+items_view(LibraryObject *library, HandleObject *owner, void *memory, const Type *item, int dims,
+           const Py_ssize_t *shape, bool readonly)
+{
+    PyTypeObject *type = library->state->items;
+    ItemsObject *items = (ItemsObject *)type->tp_alloc(type, 0);
+    Py_ssize_t stride = (Py_ssize_t)type_size(item);
+    PyObject *view;
+
+    if (items == NULL) {
+        return NULL;
+    }
+    items->library = (LibraryObject *)Py_NewRef((PyObject *)library);
+    items->owner = (HandleObject *)Py_XNewRef((PyObject *)owner);
+    if (owner != NULL) {
+        owner->uses++;
+    }
+    items->memory = memory;
+    items->item_size = stride;
+    items->readonly = readonly;
+    items->format = item->kind == TYPE_STRUCT ? ((const StructInfo *)item->record->host)->format : convert_format(item);
+    items->dims = dims;
+    for (int i = dims - 1; i >= 0; i--) {
+        items->shape[i] = shape[i];
+        items->strides[i] = stride;
+        stride *= shape[i];
+    }
+    view = PyMemoryView_FromObject((PyObject *)items);
+    Py_DECREF((PyObject *)items);
+    return view;
+}
+
+static PyType_Slot items_slots[] = {
+    {Py_tp_doc, "Memory of a plugin, behind a memoryview."},
+    {Py_tp_dealloc, Items_dealloc},
+    {Py_bf_getbuffer, Items_getbuffer},
+    {0, NULL},
+};
+
+PyType_Spec items_spec = {
+    .name = "plugin._plugin.Items",
+    .basicsize = sizeof(ItemsObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = items_slots,
+};

@@ -1,0 +1,147 @@
+/* Data members of structs: read from the object's memory, and written there. */
+#include "internal.h"
+
+int
+member_check(const Field *field, char reason[REASON_MAX])
+{
+    const Type *type = spot_innermost(field->type);
+
+    if (field->type->kind == TYPE_ARRAY && type->kind == TYPE_POINTER) {
+        PyOS_snprintf(reason, REASON_MAX, "member \"%.80s\": arrays of pointers are not there in this version", field->name);
+        return -1;
+    }
+    if (field->dim_count > 0 && !type_is_scalar(field->type->target) && field->type->target->kind != TYPE_STRUCT) {
+        PyOS_snprintf(reason, REASON_MAX, "member \"%.80s\": plugin_count of pointers is not there in this version",
+                      field->name);
+        return -1;
+    }
+    return 0;
+}
+
+static int
+spot_of(HandleObject *self, const Field *field, Spot *spot)
+{
+    *spot = (Spot){.library = self->library, .owner = self, .type = field->type, .words = field->words,
+                   .where = {field->name, NULL}};
+    if (handle_check(self, &spot->where) < 0) {
+        return -1;
+    }
+    spot->memory = (char *)self->address + field->offset;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ counted pointers */
+
+/* The member that says a length, as a spot. */
+static Spot
+length_of(const Spot *spot, const Dim *dim)
+{
+    const Field *length = &spot->owner->info->record->members[dim->index];
+
+    return (Spot){.library = spot->library, .owner = spot->owner, .type = length->type,
+                  .memory = (char *)spot->owner->address + length->offset, .where = {length->name, NULL}};
+}
+
+/* What `T *x plugin_count(n)` points to, as many as the member n says. */
+static PyObject *
+get_counted(const Spot *spot, const Field *field)
+{
+    Py_ssize_t shape[DIMS_MAX];
+    void *pointer;
+
+    memcpy(&pointer, spot->memory, sizeof pointer);
+    if (pointer == NULL) {
+        Py_RETURN_NONE;
+    }
+    for (int i = 0; i < field->dim_count; i++) {
+        const Dim *dim = &field->dims[i];
+
+        shape[i] = (Py_ssize_t)dim->constant;
+        if (dim->name != NULL) {
+            Spot length = length_of(spot, dim);
+            PyObject *number = spot_get(&length);
+
+            shape[i] = number != NULL ? PyLong_AsSsize_t(number) : -1;
+            Py_XDECREF(number);
+        }
+        if (shape[i] < 0) {
+            if (!PyErr_Occurred()) {
+                convert_fail(PyExc_ValueError, &spot->where, "its length '%s' is negative", dim->name);
+            }
+            return NULL;
+        }
+    }
+    return items_view(spot->library, spot->owner, pointer, field->type->target, field->dim_count, shape,
+                      field->type->target->is_const);
+}
+
+static int
+set_length(const Spot *spot, const Dim *dim, Py_ssize_t extent)
+{
+    PyObject *number;
+    Spot length;
+    int failed;
+
+    if (dim->name == NULL) {
+        return extent == (Py_ssize_t)dim->constant
+                   ? 0 : convert_fail(PyExc_ValueError, &spot->where, "a length must be %zu, not %zd", dim->constant, extent);
+    }
+    length = length_of(spot, dim);
+    number = PyLong_FromSsize_t(extent);
+    failed = number == NULL ? -1 : spot_set(&length, number);
+    Py_XDECREF(number);
+    return failed;
+}
+
+/* A buffer behind a counted pointer; its lengths are written, too. */
+static int
+set_counted(const Spot *spot, const Field *field, PyObject *value)
+{
+    PyObject *view;
+    Py_buffer buffer;
+    int failed = 0;
+
+    if (convert_buffer(field->type->target, field->dim_count, value, &spot->where, &buffer) < 0) {
+        return -1;
+    }
+    view = PyMemoryView_FromObject(value);         /* holds the buffer as long as it is kept */
+    for (int i = 0; i < field->dim_count && failed == 0; i++) {
+        failed = set_length(spot, &field->dims[i], buffer.shape[i]);
+    }
+    failed = failed < 0 || view == NULL ? -1 : spot_keep(spot, view);
+    if (failed == 0) {
+        memcpy(spot->memory, &buffer.buf, sizeof buffer.buf);
+    }
+    Py_XDECREF(view);
+    PyBuffer_Release(&buffer);
+    return failed;
+}
+
+/* ------------------------------------------------------------------ any member */
+
+PyObject *
+member_get(PyObject *object, void *closure)
+{
+    const Field *field = closure;
+    Spot spot;
+
+    if (spot_of((HandleObject *)object, field, &spot) < 0) {
+        return NULL;
+    }
+    return field->dim_count > 0 ? get_counted(&spot, field) : spot_get(&spot);
+}
+
+int
+member_set(PyObject *object, PyObject *value, void *closure)
+{
+    const Field *field = closure;
+    Spot spot;
+
+    if (spot_of((HandleObject *)object, field, &spot) < 0) {
+        return -1;
+    }
+    if (field->dim_count > 0 && value != NULL && value != Py_None && !field->type->is_const) {
+        return set_counted(&spot, field, value);
+    }
+    return spot_set(&spot, value);
+}

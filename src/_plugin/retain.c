@@ -1,0 +1,128 @@
+/* What a plugin keeps beyond a call (plugin_retained): the objects behind it stay alive. */
+#include "internal.h"
+
+/* ------------------------------------------------------------------ closures that outlive the call */
+
+static void
+free_closure(PyObject *capsule)
+{
+    Closure *closure = PyCapsule_GetPointer(capsule, "plugin.Closure");
+
+    closure_stop(closure);
+    Py_DECREF(closure->callable);
+    PyMem_Free(closure);
+}
+
+PyObject *
+retain_closure(const Closure *closure, Closure **kept)
+{
+    PyObject *capsule;
+
+    *kept = PyMem_Malloc(sizeof **kept);
+    if (*kept == NULL) {
+        return PyErr_NoMemory();
+    }
+    **kept = *closure;
+    (*kept)->slot = -1;
+    capsule = PyCapsule_New(*kept, "plugin.Closure", free_closure);
+    if (capsule == NULL) {
+        PyMem_Free(*kept);
+        return NULL;
+    }
+    Py_INCREF(closure->callable);
+    return capsule;
+}
+
+/* ------------------------------------------------------------------ places */
+
+/* Where a pointer is kept: the function, the parameter and the numbers beside it (connect_port's port), so that another
+ * one given at the same place takes its turn. */
+static PyObject *
+place_of(const Frame *frame, int number, PyObject *const *args)
+{
+    const Signature *signature = frame->signature;
+    PyObject *numbers = PyList_New(0), *place = NULL;
+    int failed = numbers == NULL ? -1 : 0;
+
+    for (int i = 0; i < signature->count && failed == 0; i++) {
+        const Argument *argument = &signature->arguments[i];
+
+        if (argument->conversion == CONVERT_SCALAR && argument->type->kind != TYPE_FLOAT) {
+            PyObject *integer = PyNumber_Index(args[argument->python]);
+
+            failed = integer == NULL ? -1 : PyList_Append(numbers, integer);
+            Py_XDECREF(integer);
+        }
+    }
+    if (failed == 0) {
+        PyObject *tuple = PyList_AsTuple(numbers);
+
+        place = tuple != NULL ? Py_BuildValue("(siN)", frame->callee->name, number, tuple) : NULL;
+    }
+    Py_XDECREF(numbers);
+    return place;
+}
+
+/* The object that keeps what is behind an argument alive and in its place; NULL without an exception for a NULL. */
+static PyObject *
+keeper_of(const Frame *frame, int number, PyObject *object)
+{
+    const Argument *argument = &frame->signature->arguments[number];
+
+    if (object == Py_None) {
+        return NULL;
+    }
+    if (argument->conversion == CONVERT_CALLBACK) {
+        return Py_XNewRef(frame->retained[number]);
+    }
+    if (PyObject_CheckBuffer(object) && argument->conversion != CONVERT_HANDLE && argument->conversion != CONVERT_STRING) {
+        return PyMemoryView_FromObject(object);    /* holds the buffer: a bytearray cannot be resized meanwhile */
+    }
+    return Py_NewRef(object);
+}
+
+PyObject **
+retain_dict(HandleObject *handle, LibraryObject *library)
+{
+    while (handle != NULL && !handle->owned) {
+        handle = handle->parent;
+    }
+    return handle != NULL ? &handle->kept : &library->kept;
+}
+
+int
+retain_set(PyObject **dict, PyObject *place, PyObject *keeper)
+{
+    if (*dict == NULL) {
+        *dict = PyDict_New();
+        if (*dict == NULL) {
+            return -1;
+        }
+    }
+    return PyDict_SetItem(*dict, place, keeper != NULL ? keeper : Py_None);
+}
+
+int
+retain_arguments(Frame *frame, PyObject *const *args)
+{
+    const Signature *signature = frame->signature;
+
+    for (int i = 0; i < signature->count; i++) {
+        const Argument *argument = &signature->arguments[i];
+        PyObject *place, *keeper;
+        int failed;
+
+        if (!argument->retained || argument->python < 0) {
+            continue;
+        }
+        keeper = keeper_of(frame, i, args[argument->python]);
+        place = keeper == NULL && PyErr_Occurred() ? NULL : place_of(frame, i, args);
+        failed = place == NULL ? -1 : retain_set(retain_dict(frame->parent, frame->callee->library), place, keeper);
+        Py_XDECREF(place);
+        Py_XDECREF(keeper);
+        if (failed < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,231 @@
+/* A typed place in native memory, read and written as a whole: what members and variables have in common. */
+#include "internal.h"
+
+const Type *
+spot_innermost(const Type *type)
+{
+    while (type->kind == TYPE_ARRAY) {
+        type = type->target;
+    }
+    return type;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+/* Bytes of text in an array of char: up to its NUL, if it has one. */
+static size_t
+text_size(const Spot *spot)
+{
+    const char *end = memchr(spot->memory, 0, spot->type->length);
+
+    return end != NULL ? (size_t)(end - spot->memory) : spot->type->length;
+}
+
+/* An array of constant lengths as a view, text if it is of char. */
+static PyObject *
+get_array(const Spot *spot)
+{
+    const Type *type = spot->type;
+    Py_ssize_t shape[DIMS_MAX];
+    int dims = 0;
+
+    if (type->target->kind == TYPE_CHAR) {
+        PyObject *text = PyUnicode_DecodeUTF8(spot->memory, (Py_ssize_t)text_size(spot), NULL);
+
+        if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+            PyErr_Clear();
+            convert_fail(PyExc_ValueError, &spot->where, "the text is not UTF-8");
+        }
+        return text;
+    }
+    for (; type->kind == TYPE_ARRAY; type = type->target) {
+        if (dims == DIMS_MAX) {
+            convert_fail(PyExc_TypeError, &spot->where, "more than %d dimensions", DIMS_MAX);
+            return NULL;
+        }
+        shape[dims++] = (Py_ssize_t)type->length;
+    }
+    return items_view(spot->library, spot->owner, spot->memory, type, dims, shape, type->is_const || spot->readonly);
+}
+
+static PyObject *
+get_pointer(const Spot *spot)
+{
+    static const Release none;
+    const Type *target = spot->type->target;
+    void *pointer;
+
+    memcpy(&pointer, spot->memory, sizeof pointer);
+    if (pointer == NULL) {
+        Py_RETURN_NONE;
+    }
+    if (target->kind == TYPE_CHAR) {
+        return convert_text(pointer, (spot->words & WORD_BYTES) != 0, &spot->where);
+    }
+    return handle_new(spot->library, target->kind == TYPE_STRUCT ? target : NULL, pointer, spot->owner, &none, false);
+}
+
+PyObject *
+spot_get(const Spot *spot)
+{
+    static const Release none;
+
+    switch (spot->type->kind) {
+    case TYPE_ARRAY:
+        return get_array(spot);
+    case TYPE_STRUCT:
+        return handle_new(spot->library, spot->type, spot->memory, spot->owner, &none, false);
+    case TYPE_POINTER:
+        return get_pointer(spot);
+    default:
+        return convert_result(spot->type, convert_load(spot->type, spot->memory));
+    }
+}
+
+/* ------------------------------------------------------------------ writing */
+
+int
+spot_keep(const Spot *spot, PyObject *keeper)
+{
+    PyObject *place = PyLong_FromVoidPtr(spot->memory);
+    int failed = place == NULL ? -1 : retain_set(retain_dict(spot->owner, spot->library), place, keeper);
+
+    Py_XDECREF(place);
+    return failed;
+}
+
+/* Who wrote a string owns its text: a copy that lives until the next one. */
+static int
+set_string(const Spot *spot, PyObject *value)
+{
+    const char *text;
+    PyObject *copy;
+    int failed;
+
+    if (convert_string(value, (spot->words & WORD_BYTES) != 0, &spot->where, &text) < 0) {
+        return -1;
+    }
+    copy = PyBytes_FromString(text);
+    failed = copy == NULL ? -1 : spot_keep(spot, copy);
+    if (failed == 0) {
+        text = PyBytes_AS_STRING(copy);
+        memcpy(spot->memory, &text, sizeof text);
+    }
+    Py_XDECREF(copy);
+    return failed;
+}
+
+static int
+set_object(const Spot *spot, PyObject *value)
+{
+    const Type *target = spot->type->target;
+    HandleObject *handle = (HandleObject *)value;
+    bool fits = PyObject_TypeCheck(value, spot->library->state->handle) &&
+                (target->kind != TYPE_STRUCT || handle_is(handle, target, spot->library));
+
+    if (!fits) {
+        return convert_fail(PyExc_TypeError, &spot->where, "expected %s *, not %s",
+                            target->name != NULL ? target->name : "void", Py_TYPE(value)->tp_name);
+    }
+    if (handle_check(handle, &spot->where) < 0 || spot_keep(spot, value) < 0) {
+        return -1;
+    }
+    memcpy(spot->memory, &handle->address, sizeof handle->address);
+    return 0;
+}
+
+static int
+set_pointer(const Spot *spot, PyObject *value)
+{
+    void *null = NULL;
+
+    if (value == Py_None && (spot->words & WORD_NULLABLE)) {
+        memcpy(spot->memory, &null, sizeof null);
+        return spot_keep(spot, NULL);
+    }
+    return type_is_string(spot->type) ? set_string(spot, value) : set_object(spot, value);
+}
+
+/* Text into an array of char, with its NUL. */
+static int
+set_text(const Spot *spot, PyObject *value)
+{
+    size_t room = spot->type->length;
+    const char *text;
+
+    if (convert_string(value, false, &spot->where, &text) < 0) {
+        return -1;
+    }
+    if (strlen(text) >= room) {
+        return convert_fail(PyExc_ValueError, &spot->where, "%zu bytes of text do not fit char[%zu], which ends in a NUL",
+                            strlen(text), room);
+    }
+    memset(spot->memory, 0, room);
+    memcpy(spot->memory, text, strlen(text));
+    return 0;
+}
+
+static int
+set_array(const Spot *spot, PyObject *value)
+{
+    size_t size = type_size(spot->type);
+    Py_buffer buffer;
+    int dims = 0;
+    bool fits;
+
+    if (spot->type->target->kind == TYPE_CHAR) {
+        return set_text(spot, value);
+    }
+    for (const Type *inner = spot->type; inner->kind == TYPE_ARRAY; inner = inner->target) {
+        dims++;
+    }
+    if (convert_source(spot_innermost(spot->type), dims, value, &spot->where, &buffer) < 0) {
+        return -1;
+    }
+    fits = (size_t)buffer.len == size;
+    if (fits) {
+        memmove(spot->memory, buffer.buf, size);
+    }
+    PyBuffer_Release(&buffer);
+    return fits ? 0 : convert_fail(PyExc_ValueError, &spot->where, "it has %zu bytes, the buffer has another number", size);
+}
+
+static int
+set_struct(const Spot *spot, PyObject *value)
+{
+    if (!PyObject_TypeCheck(value, spot->library->state->handle) ||
+        !handle_is((HandleObject *)value, spot->type, spot->library)) {
+        return convert_fail(PyExc_TypeError, &spot->where, "expected %s, not %s", spot->type->name, Py_TYPE(value)->tp_name);
+    }
+    if (handle_check((HandleObject *)value, &spot->where) < 0 || spot_keep(spot, value) < 0) {
+        return -1;                 /* kept: its pointers are copied, too */
+    }
+    memmove(spot->memory, ((HandleObject *)value)->address, spot->type->record->size);
+    return 0;
+}
+
+int
+spot_set(const Spot *spot, PyObject *value)
+{
+    Value converted;
+
+    if (value == NULL || spot->readonly || spot_innermost(spot->type)->is_const) {
+        return convert_fail(PyExc_TypeError, &spot->where, value == NULL ? "it cannot be deleted"
+                                                           : spot->readonly ? "it stands in memory that may only be read"
+                                                                            : "it is const");
+    }
+    switch (spot->type->kind) {
+    case TYPE_ARRAY:
+        return set_array(spot, value);
+    case TYPE_POINTER:
+        return set_pointer(spot, value);
+    case TYPE_STRUCT:
+        return set_struct(spot, value);
+    default:
+        if (convert_scalar(spot->type, value, &spot->where, &converted) < 0) {
+            return -1;
+        }
+        convert_store(spot->type, spot->memory, converted);
+        return 0;
+    }
+}
