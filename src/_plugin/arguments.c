@@ -149,6 +149,48 @@ convert_items(Frame *frame, const Argument *argument, int number, PyObject *obje
     return 0;
 }
 
+/* A str with its length, which may have NULs in it. */
+static int
+convert_counted_text(Frame *frame, const Argument *argument, int number, PyObject *object, Value *value)
+{
+    const char *text = NULL;
+    Py_ssize_t size = 0;
+
+    if (object == Py_None && argument->nullable) {
+        return 0;
+    }
+    if (PyUnicode_Check(object) && !argument->bytes) {
+        text = PyUnicode_AsUTF8AndSize(object, &size);
+        if (text == NULL) {
+            PyErr_Clear();
+            return convert_fail(PyExc_ValueError, &frame->where, "the str has a lone surrogate, which UTF-8 cannot encode");
+        }
+    } else if (PyObject_CheckBuffer(object)) {
+        if (add_buffer(frame, argument, 1, object, value) < 0) {
+            return -1;
+        }
+        return agree_on_length(frame, argument, number, 0, frame->buffers[frame->buffer_count - 1].len);
+    } else {
+        return convert_fail(PyExc_TypeError, &frame->where, "expected a str or bytes, not %s", Py_TYPE(object)->tp_name);
+    }
+    value->p = (void *)(uintptr_t)text;
+    return agree_on_length(frame, argument, number, 0, size);
+}
+
+static int
+convert_strings(Frame *frame, const Argument *argument, int number, PyObject *object, Value *value)
+{
+    Py_ssize_t count;
+
+    if (object == Py_None && argument->nullable) {
+        return 0;
+    }
+    if (room_strings(frame, argument, number, object, value, &count) < 0) {
+        return -1;
+    }
+    return agree_on_length(frame, argument, number, 0, count);
+}
+
 /* The lengths that buffers told, as the arguments that C wants. */
 static int
 fill_lengths(Frame *frame)
@@ -263,6 +305,12 @@ convert_argument(Frame *frame, const Argument *argument, int number, PyObject *o
     case CONVERT_CALLBACK:
         failed = convert_callback(frame, argument, number, object, &value);
         break;
+    case CONVERT_TEXT:
+        failed = convert_counted_text(frame, argument, number, object, &value);
+        break;
+    case CONVERT_STRINGS:
+        failed = convert_strings(frame, argument, number, object, &value);
+        break;
     case CONVERT_SELF:
         value.p = frame->callee->self->address;
         if (frame->signature->is_destructor && number == 0) {
@@ -318,5 +366,8 @@ arguments_convert(Frame *frame, PyObject *const *args)
                                 "the object is in use by a call that is under way, or was passed twice");
         }
     }
-    return signature->has_lengths ? fill_lengths(frame) : 0;
+    if (signature->has_lengths && fill_lengths(frame) < 0) {
+        return -1;
+    }
+    return signature->has_rooms ? room_make(frame) : 0;
 }

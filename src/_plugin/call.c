@@ -132,7 +132,7 @@ take_result(Frame *frame, const Argument *argument, Conversion conversion, Value
 static void
 discard(Frame *frame, const Argument *argument, Conversion conversion, Value value)
 {
-    if (argument->owned && conversion != CONVERT_SCALAR && value.p != NULL) {
+    if (argument->owned && conversion != CONVERT_SCALAR && conversion != CONVERT_ROOM && value.p != NULL) {
         handle_release(frame->callee->library, &frame->signature->release, value.p);
     }
 }
@@ -163,17 +163,20 @@ collect(Frame *frame, Value value, bool failed)
         Conversion conversion = argument->conversion;
 
         if (i >= 0) {
-            if (conversion != CONVERT_OUT && conversion != CONVERT_CAPACITY) {
+            if ((conversion != CONVERT_OUT || argument->silent) && conversion != CONVERT_CAPACITY &&
+                conversion != CONVERT_ROOM) {
                 continue;
             }
-            conversion = conversion == CONVERT_OUT ? (Conversion)argument->result : CONVERT_SCALAR;
-            value = out_value(frame, i);
+            conversion = conversion == CONVERT_ROOM  ? CONVERT_ROOM
+                         : conversion == CONVERT_OUT ? (Conversion)argument->result : CONVERT_SCALAR;
+            value = conversion != CONVERT_ROOM ? out_value(frame, i) : value;
         }
         if (failed) {
             discard(frame, argument, conversion, value);
             continue;
         }
-        results[next] = take_result(frame, argument, conversion, value);
+        results[next] = conversion == CONVERT_ROOM ? room_take(frame, argument, i)
+                                                   : take_result(frame, argument, conversion, value);
         failed = results[next] == NULL;
         next += !failed;
     }
@@ -293,14 +296,18 @@ call_full(const Callee *callee, PyObject *const *args)
             frame.parent = NULL;   /* a member that does not take the object */
         }
     }
+    memset(frame.rooms, 0, (size_t)signature->count * sizeof *frame.rooms);
     if (signature->has_retained) {
         memset(frame.retained, 0, (size_t)signature->count * sizeof *frame.retained);
     }
     if (arguments_convert(&frame, args) == 0) {
         result = finish(&frame, invoke(callee, &frame.registers), args);
     }
-    for (int i = 0; signature->has_retained && i < signature->count; i++) {
-        Py_XDECREF(frame.retained[i]);
+    for (int i = 0; i < signature->count; i++) {
+        Py_XDECREF(frame.rooms[i]);
+        if (signature->has_retained) {
+            Py_XDECREF(frame.retained[i]);
+        }
     }
     while (frame.buffer_count > 0) {
         PyBuffer_Release(&frame.buffers[--frame.buffer_count]);

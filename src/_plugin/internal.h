@@ -118,11 +118,14 @@ typedef enum {
     CONVERT_ADDRESS,               /* void * */
     CONVERT_HANDLE,                /* S *, with members or opaque */
     CONVERT_CALLBACK,              /* a function pointer: a callable */
+    CONVERT_TEXT,                  /* const char *s plugin_count(n): a str with its length */
+    CONVERT_STRINGS,               /* const char *const names[n]: a sequence of str */
     /* Parameters that Python does not pass: */
     CONVERT_SELF,                  /* the S * of a method */
     CONVERT_LENGTH,                /* taken from buffers */
     CONVERT_CAPACITY,              /* T *n plugin_inout named by plugin_count(*n): buffers' length in, used length out */
     CONVERT_OUT,                   /* T *x plugin_out: room for one T */
+    CONVERT_ROOM,                  /* T *x plugin_count(n) plugin_out: room for as many as the length says */
     CONVERT_ERROR,                 /* plugin_error * */
     CONVERT_DATA,                  /* the void * of a callback, given with it and passed to it */
 } Conversion;
@@ -133,6 +136,7 @@ typedef struct {
     bool nullable, bytes, owned;
     bool both;                     /* plugin_inout of a scalar: passed and returned */
     bool retained;                 /* the plugin keeps the pointer */
+    bool silent;                   /* of OUT: a length that a ROOM names, which is no result of its own */
     int8_t python;                 /* number among the Python arguments, or -1 */
     uint16_t place;                /* bytes into Registers */
     const Type *type;              /* the parameter's own; of OUT, CAPACITY and buffers: what it points to */
@@ -155,7 +159,7 @@ struct Signature {
     uint8_t python_count;          /* Python arguments */
     uint8_t stack;                 /* words */
     uint8_t out_count;             /* results by pointer */
-    bool has_lengths, has_error, has_retained, is_destructor;
+    bool has_lengths, has_error, has_retained, has_rooms, is_destructor;
     bool is_simple;                /* scalars and strings only: no cleaning up */
     uint8_t callback_count;
     int8_t data;                   /* of a callback's own signature: the number of its DATA, or -1 */
@@ -233,6 +237,7 @@ typedef struct {
     HandleObject *taken[PARAMS_MAX];       /* those that the call closes: released by it, or given to the plugin */
     Py_buffer buffers[PARAMS_MAX];
     Closure closures[CALLBACKS_MAX];
+    PyObject *rooms[PARAMS_MAX];   /* owned: memory of ours that the plugin uses, by parameter */
     PyObject *retained[PARAMS_MAX];        /* owned: capsules of closures that outlive the call, by parameter */
     NativeError error;
 } Frame;
@@ -250,6 +255,17 @@ void arguments_pin(Frame *frame, HandleObject *handle);
 /* Convert all arguments, which are in the order of the prototype.  Whatever it returns, the caller releases the
  * buffers and the pins. */
 int arguments_convert(Frame *frame, PyObject *const *args);
+
+/* ------------------------------------------------------------------ room.c: memory that is lent */
+
+/* A sequence of str as an array of pointers; `count` is how many. */
+int room_strings(Frame *frame, const Argument *argument, int number, PyObject *object, Value *value, Py_ssize_t *count);
+
+/* Room for all results of many items, once the lengths are known. */
+int room_make(Frame *frame);
+
+/* What the plugin wrote there: str, bytes or a memoryview. */
+PyObject *room_take(Frame *frame, const Argument *argument, int number);
 
 /* ------------------------------------------------------------------ retain.c: what the plugin keeps */
 

@@ -75,6 +75,9 @@ keeper_of(const Frame *frame, int number, PyObject *object)
     if (argument->conversion == CONVERT_CALLBACK) {
         return Py_XNewRef(frame->retained[number]);
     }
+    if (argument->conversion == CONVERT_STRINGS) {
+        return Py_XNewRef(frame->rooms[number]);
+    }
     if (PyObject_CheckBuffer(object) && argument->conversion != CONVERT_HANDLE && argument->conversion != CONVERT_STRING) {
         return PyMemoryView_FromObject(object);    /* holds the buffer: a bytearray cannot be resized meanwhile */
     }

@@ -183,6 +183,26 @@ compile_out(Compiler *compiler, Argument *argument, const Field *field)
     return find_owner(compiler, argument, conversion, NULL, what);
 }
 
+/* Many results by pointer: we make the room, as large as the lengths say. */
+static int
+compile_room(Compiler *compiler, Argument *argument, const Field *field)
+{
+    Signature *signature = compiler->signature;
+    const Type *item = field->type->target;
+
+    if (field->words & WORD_INOUT) {
+        return refuse(compiler, "parameter \"%s\": say plugin_inout without plugin_count's buffer, which is written in place",
+                      label(field));
+    }
+    if ((!type_is_scalar(item) && item->kind != TYPE_VOID) || (item->kind == TYPE_CHAR && field->dim_count > 1)) {
+        return refuse(compiler, "parameter \"%s\": room for such items is not there in this version", label(field));
+    }
+    argument->conversion = CONVERT_ROOM;
+    signature->has_rooms = true;
+    signature->out_count++;
+    return 0;
+}
+
 static Signature *compile(LibraryObject *library, const Prototype *prototype, const Struct *self, int data,
                           bool is_callback, char reason[REASON_MAX]);
 
@@ -268,11 +288,7 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field, int 
                       label(field));
     }
     if (field->words & (WORD_OUT | WORD_INOUT)) {
-        if (field->dim_count > 0) {
-            return refuse(compiler, "parameter \"%s\": plugin_out with plugin_count is not there in this version",
-                          label(field));
-        }
-        return compile_out(compiler, argument, field);
+        return field->dim_count > 0 ? compile_room(compiler, argument, field) : compile_out(compiler, argument, field);
     }
     if (argument->owned && (item->kind != TYPE_STRUCT || field->dim_count > 0)) {
         return refuse(compiler, "parameter \"%s\": only objects (S *) can be taken over in this version", label(field));
@@ -280,8 +296,13 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field, int 
     if (item->kind == TYPE_FUNCTION) {
         return compile_callback(compiler, argument, field, number);
     }
-    if (item->kind == TYPE_CHAR && field->dim_count > 0 && item->is_const) {
-        return refuse(compiler, "parameter \"%s\": text with a length is not there in this version", label(field));
+    if (item->kind == TYPE_CHAR && field->dim_count == 1 && item->is_const && !compiler->is_callback) {
+        argument->conversion = CONVERT_TEXT;
+        return 0;
+    }
+    if (type_is_string(item) && field->dim_count == 1 && !compiler->is_callback) {
+        argument->conversion = CONVERT_STRINGS;
+        return 0;
     }
     if (item->kind == TYPE_CHAR && item->is_const) {
         argument->conversion = CONVERT_STRING;
@@ -306,19 +327,45 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field, int 
     return refuse(compiler, "parameter \"%s\": arrays of such items are not there in this version", label(field));
 }
 
-/* A parameter that arrays name as their length is not passed.  Returns whether it is one. */
-static bool
-compile_length(Argument *argument, const Prototype *prototype, int number)
+/* Which arrays name a parameter as their length: those that tell it, and those that ask for room. */
+static void
+find_arrays(const Prototype *prototype, int number, bool *told, bool *asked, bool *pointed)
 {
+    *told = *asked = *pointed = false;
     for (int i = 0; i < prototype->count; i++) {
-        for (int k = 0; k < prototype->params[i].dim_count; k++) {
-            const Dim *dim = &prototype->params[i].dims[k];
+        const Field *field = &prototype->params[i];
 
-            if (dim->name != NULL && dim->index == number) {
-                argument->conversion = dim->pointed ? CONVERT_CAPACITY : CONVERT_LENGTH;
-                return true;
+        for (int k = 0; k < field->dim_count; k++) {
+            if (field->dims[k].name != NULL && field->dims[k].index == number) {
+                *(field->words & WORD_OUT ? asked : told) = true;
+                *pointed = *pointed || field->dims[k].pointed;
             }
         }
+    }
+}
+
+/* A length that a buffer tells is not passed.  One that only rooms name is, and says how large they are; by pointer it
+ * comes back as the size of the room's result.  Returns whether the argument was such a hidden one. */
+static bool
+compile_length(Compiler *compiler, Argument *argument, int number)
+{
+    const Type *type = argument->type;
+    bool told, asked, pointed;
+
+    find_arrays(compiler->signature->prototype, number, &told, &asked, &pointed);
+    if (told) {
+        argument->conversion = pointed ? CONVERT_CAPACITY : CONVERT_LENGTH;
+        argument->type = pointed ? type->target : type;
+        compiler->signature->has_lengths = true;
+        compiler->signature->out_count += pointed;
+        return true;
+    }
+    if (asked && pointed) {
+        argument->conversion = CONVERT_OUT;
+        argument->result = CONVERT_SCALAR;
+        argument->type = type->target;
+        argument->both = argument->silent = true;
+        return true;
     }
     return false;
 }
@@ -328,13 +375,9 @@ compile_kind(Compiler *compiler, Argument *argument, const Field *field, int num
 {
     Signature *signature = compiler->signature;
 
-    if (compile_length(argument, signature->prototype, number)) {
-        signature->has_lengths = true;
-        if (argument->conversion == CONVERT_CAPACITY) {
-            argument->type = field->type->target;
-            signature->out_count++;
-        }
-        return 0;
+    if (compile_length(compiler, argument, number)) {
+        return compiler->is_callback && argument->conversion != CONVERT_LENGTH
+                   ? refuse(compiler, "lengths that a callback gives back are not there in this version") : 0;
     }
     if (type_is_error(field->type)) {
         if (signature->has_error) {
@@ -539,7 +582,7 @@ signature_doc(const Signature *signature, const char *name, bool method, const c
 static PyObject *
 describe_one(const Argument *argument, Conversion conversion, const Type *spelled, const char *name)
 {
-    static const char *const kinds[] = {"none", "scalar", "str", "buffer", "address", "handle", "callback"};
+    static const char *const kinds[] = {"none", "scalar", "str", "buffer", "address", "handle", "callback", "text", "strings"};
     const char *kind = conversion == CONVERT_STRING && argument->bytes ? "bytes" : kinds[conversion];
     const Type *type = argument->type;
     PyObject *extra = Py_None;
@@ -563,6 +606,21 @@ describe_one(const Argument *argument, Conversion conversion, const Type *spelle
                              argument->nullable ? Py_True : Py_False);
     }
     return Py_BuildValue("(sssOO)", name, kind, spelling, extra, argument->nullable ? Py_True : Py_False);
+}
+
+static PyObject *
+describe_room(const Argument *argument, const char *name)
+{
+    const char *kind = argument->type->kind != TYPE_CHAR ? "buffer" : argument->bytes ? "bytes" : "str";
+    char spelling[256];
+
+    type_spell(argument->field->type, NULL, spelling, sizeof spelling);
+    if (argument->type->kind == TYPE_CHAR) {
+        return Py_BuildValue("(sssOO)", name, kind, spelling, Py_None, Py_False);
+    }
+    return Py_BuildValue("(sss(sniO)O)", name, kind, spelling,
+                         type_is_scalar(argument->type) ? convert_format(argument->type) : "",
+                         (Py_ssize_t)argument->type->size, argument->field->dim_count, Py_True, Py_False);
 }
 
 static int
@@ -594,7 +652,9 @@ signature_describe(const Signature *signature)
 
             failed = append(parameters, describe_one(argument, conversion, argument->field->type, name));
         }
-        if (failed == 0 && argument->conversion == CONVERT_OUT) {
+        if (failed == 0 && argument->conversion == CONVERT_ROOM) {
+            failed = append(results, describe_room(argument, name));
+        } else if (failed == 0 && argument->conversion == CONVERT_OUT && !argument->silent) {
             failed = append(results, describe_one(argument, argument->result, argument->field->type->target, name));
         } else if (failed == 0 && argument->conversion == CONVERT_CAPACITY) {
             failed = append(results, describe_one(argument, CONVERT_SCALAR, argument->type, name));

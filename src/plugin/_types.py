@@ -10,12 +10,12 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from plugin import _errors, _plugin
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from typing import Any
 
     Described = tuple[str, str, str, Any, bool]
@@ -140,6 +140,10 @@ def _is_kind(kind: str, extra: Any, hint: Any, given: bool) -> bool:
         return hint is extra if extra is not None else hint is _plugin.Pointer
     if kind == "int" and extra is not None and hint is extra:
         return True
+    if kind == "strings":
+        return typing.get_origin(hint) in (list, tuple, Sequence) and typing.get_args(hint)[:1] in ((str,), (bytes,))
+    if kind == "text":
+        return hint in (str, bytes)
     return _SCALARS.get(hint) == kind or (kind == "str" and given and hint is bytes)
 
 
@@ -247,7 +251,7 @@ def signature_of(function: _plugin.Function) -> inspect.Signature:
 
 def _annotation(described: Described) -> Any:
     _, kind, _, extra, nullable = described
-    plain: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str, "bytes": bytes}
+    plain: dict[str, Any] = {"text": str, "strings": Sequence[str], "int": int, "float": float, "bool": bool, "str": str, "bytes": bytes}
     if kind == "handle":
         annotation = extra if extra is not None else _plugin.Pointer
     elif kind in ("buffer", "address"):

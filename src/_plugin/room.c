@@ -1,0 +1,157 @@
+/* Memory of ours that a call lends to a plugin: room for results of many items, and arrays of strings. */
+#include "internal.h"
+
+/* ------------------------------------------------------------------ arrays of strings */
+
+/* The pointers stand in a bytes object, the strings in a tuple; both live as long as the frame has them. */
+int
+room_strings(Frame *frame, const Argument *argument, int number, PyObject *object, Value *value, Py_ssize_t *count)
+{
+    PyObject *items, *pointers;
+    int failed = 0;
+
+    if (PyUnicode_Check(object) || PyBytes_Check(object)) {
+        return convert_fail(PyExc_TypeError, &frame->where, "expected a sequence of str, not one %s",
+                            Py_TYPE(object)->tp_name);
+    }
+    items = PySequence_Tuple(object);
+    if (items == NULL) {
+        PyErr_Clear();
+        return convert_fail(PyExc_TypeError, &frame->where, "expected a sequence of str, not %s", Py_TYPE(object)->tp_name);
+    }
+    *count = PyTuple_GET_SIZE(items);
+    pointers = PyBytes_FromStringAndSize(NULL, *count * (Py_ssize_t)sizeof(char *));
+    for (Py_ssize_t i = 0; i < *count && pointers != NULL && failed == 0; i++) {
+        const char *string;
+
+        failed = convert_string(PyTuple_GET_ITEM(items, i), argument->bytes, &frame->where, &string);
+        if (failed == 0) {
+            memcpy(PyBytes_AS_STRING(pointers) + i * (Py_ssize_t)sizeof string, &string, sizeof string);
+        }
+    }
+    if (pointers != NULL && failed == 0) {
+        frame->rooms[number] = PyTuple_Pack(2, items, pointers);
+        value->p = PyBytes_AS_STRING(pointers);
+    }
+    Py_DECREF(items);
+    Py_XDECREF(pointers);
+    return frame->rooms[number] != NULL ? 0 : -1;
+}
+
+/* ------------------------------------------------------------------ room for results */
+
+/* What a length was or will be: told by a buffer, or passed as a number, directly or by pointer. */
+static int64_t
+extent_of(const Frame *frame, const Dim *dim)
+{
+    const Argument *length;
+    Value value;
+
+    if (dim->name == NULL) {
+        return (int64_t)dim->constant;
+    }
+    length = &frame->signature->arguments[dim->index];
+    if (length->conversion == CONVERT_LENGTH) {
+        return frame->lengths[dim->index] < 0 ? 0 : frame->lengths[dim->index];
+    }
+    if (length->conversion == CONVERT_OUT) {
+        value = convert_load(length->type, &frame->outs[dim->index]);
+    } else {
+        memcpy(&value, (const char *)&frame->registers + length->place, sizeof value);
+    }
+    value = convert_load(length->type, &value);
+    return length->type->size < 8 && length->type->is_signed ? (int64_t)(int32_t)value.i : value.i;
+}
+
+static int
+make_room(Frame *frame, const Argument *argument, int number)
+{
+    Py_ssize_t size = argument->type->kind == TYPE_VOID ? 1 : (Py_ssize_t)argument->type->size;
+    Value value;
+
+    frame->where.name = argument->field->name;
+    for (int i = 0; i < argument->field->dim_count; i++) {
+        int64_t extent = extent_of(frame, &argument->field->dims[i]);
+
+        if (extent < 0 || (extent > 0 && size > PY_SSIZE_T_MAX / extent)) {
+            return convert_fail(PyExc_ValueError, &frame->where, "its length %lld is negative or enormous",
+                                (long long)extent);
+        }
+        size *= extent;
+    }
+    frame->rooms[number] = PyByteArray_FromStringAndSize(NULL, size);
+    if (frame->rooms[number] == NULL) {
+        return -1;
+    }
+    value.p = memset(PyByteArray_AS_STRING(frame->rooms[number]), 0, (size_t)size);
+    call_put(&frame->registers, argument, value);
+    return 0;
+}
+
+int
+room_make(Frame *frame)
+{
+    for (int i = 0; i < frame->signature->count; i++) {
+        const Argument *argument = &frame->signature->arguments[i];
+
+        if (argument->conversion == CONVERT_ROOM && make_room(frame, argument, i) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Text ends at its NUL, or at the length that the plugin gave back. */
+static PyObject *
+take_text(const Frame *frame, const Argument *argument, int number, int64_t used)
+{
+    const char *text = PyByteArray_AS_STRING(frame->rooms[number]);
+    bool counted = argument->field->dims[0].pointed;
+    const char *end = counted || argument->bytes ? NULL : memchr(text, 0, (size_t)used);
+    Py_ssize_t size = end != NULL ? end - text : (Py_ssize_t)used;
+    PyObject *result;
+
+    if (argument->bytes) {
+        return PyBytes_FromStringAndSize(text, size);
+    }
+    result = PyUnicode_DecodeUTF8(text, size, NULL);
+    if (result == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+        PyErr_Clear();
+        convert_fail(PyExc_ValueError, &frame->where, "the result is not UTF-8; declare it plugin_bytes to get bytes");
+    }
+    return result;
+}
+
+PyObject *
+room_take(Frame *frame, const Argument *argument, int number)
+{
+    const Dim *dims = argument->field->dims;
+    Py_ssize_t room = PyByteArray_GET_SIZE(frame->rooms[number]);
+    PyObject *shape, *view, *result;
+    int64_t used = extent_of(frame, &dims[0]);
+
+    frame->where.name = argument->field->name;
+    if (dims[0].pointed && (used < 0 || used * (int64_t)(argument->type->size > 0 ? argument->type->size : 1) > room)) {
+        convert_fail(PyExc_ValueError, &frame->where, "the plugin says that it wrote %lld items, which is more than there is "
+                                                      "room for", (long long)used);
+        return NULL;
+    }
+    if (argument->type->kind == TYPE_CHAR) {
+        return take_text(frame, argument, number, used);
+    }
+    shape = PyTuple_New(argument->field->dim_count);
+    for (int i = 0; i < argument->field->dim_count && shape != NULL; i++) {
+        PyTuple_SET_ITEM(shape, i, PyLong_FromLongLong(extent_of(frame, &dims[i])));
+    }
+    if (dims[0].pointed) {
+        PyByteArray_Resize(frame->rooms[number], (Py_ssize_t)used * (Py_ssize_t)(argument->type->size > 0 ? argument->type->size : 1));
+    }
+    view = shape != NULL ? PyMemoryView_FromObject(frame->rooms[number]) : NULL;
+    result = view == NULL ? NULL
+             : argument->type->kind == TYPE_VOID || PyByteArray_GET_SIZE(frame->rooms[number]) == 0
+                 ? PyObject_CallMethod(view, "cast", "s", argument->type->kind == TYPE_VOID ? "B" : convert_format(argument->type))
+                 : PyObject_CallMethod(view, "cast", "sO", convert_format(argument->type), shape);
+    Py_XDECREF(shape);
+    Py_XDECREF(view);
+    return result;
+}
