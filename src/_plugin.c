@@ -9,8 +9,8 @@
  *     declare.h                      lex.c type.c specify.c rules.c declare.c scope.c key.c   C declarations to types
  *     internal.h    know Python:     convert.c     single values
  *                                    signature.c   prototypes to lists of conversions
- *                                    registers.c arguments.c call.c    a call
- *                                    callback.c                        native calls into Python
+ *                                    registers.c arguments.c room.c call.c   a call
+ *                                    callback.c implement.c            native calls into Python
  *                                    retain.c                          what a plugin keeps
  *                                    handle.c record.c enum.c          objects of a plugin, and their types
  *                                    spot.c member.c items.c layout.c  typed memory
@@ -129,8 +129,9 @@ module_exec(PyObject *module)
     state->not_found = state->errors != NULL ? PyObject_GetAttrString(state->errors, "SymbolNotFoundError") : NULL;
     state->structs = PyDict_New();
     state->enums = PyDict_New();
+    state->stand_ins = PyDict_New();
     state->life = life_new();
-    if (state->not_found == NULL || state->structs == NULL || state->enums == NULL || state->life == NULL || end_at_exit(module) < 0) {
+    if (state->not_found == NULL || state->structs == NULL || state->enums == NULL || state->stand_ins == NULL || state->life == NULL || end_at_exit(module) < 0) {
         return -1;
     }
     if (add_type(module, &state->library, &library_spec, NULL) < 0 ||
@@ -160,6 +161,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->not_found);
     Py_VISIT(state->structs);
     Py_VISIT(state->enums);
+    Py_VISIT(state->stand_ins);
     Py_VISIT(state->library);
     Py_VISIT(state->symbol);
     Py_VISIT(state->function);
@@ -194,11 +196,17 @@ module_clear(PyObject *module)
 static void
 module_free(void *module)
 {
+    ModuleState *state = PyModule_GetState(module);
+
     module_clear(module);
+    Py_CLEAR(state->stand_ins);    /* libraries look at it as long as they live */
 }
 
 static PyMethodDef module_methods[] = {
-    {"load", load_library, METH_VARARGS, "load(type, path, shown, mode, declare)\n--\n\nOpen the library at `path` (bytes)."},
+    {"read", load_read, METH_VARARGS,
+     "read(type, path, shown, mode, declare)\n--\n\nA library that was read and checked, and is not loaded yet."},
+    {"load", load_library, METH_VARARGS,
+     "load(library, path, shown, host)\n--\n\nLoad and initialise what read() gave, with a host object or None."},
     {"identify", load_identify, METH_O, "identify(path, /)\n--\n\n(device, inode, bytes, mtime in ns) of `path` (bytes)."},
     {"realpath", load_realpath, METH_O, "realpath(path, /)\n--\n\nThe real path (bytes) of `path` (bytes)."},
     {"facts", facts_of_file, METH_VARARGS, "facts(path, shown)\n--\n\nRecords and facts of the file at `path` (bytes)."},

@@ -32,16 +32,34 @@ wrong_handle(const Frame *frame, const Argument *argument, PyObject *object)
     return convert_fail(PyExc_TypeError, &frame->where, "expected %s *, not %s", wanted, spelling);
 }
 
+/* A Python object with the struct's methods stands for it, during the call or as long as the plugin keeps it. */
+static int
+convert_implementation(Frame *frame, const Argument *argument, int number, PyObject *object, Value *value)
+{
+    const StructInfo *info = argument->type->record->host;
+
+    if (info->count == 0 || PyType_Check(object)) {
+        return wrong_handle(frame, argument, object);
+    }
+    frame->rooms[number] = implement(frame->callee->library, info, object, &frame->where, &value->p);
+    return frame->rooms[number] != NULL ? 0 : -1;
+}
+
 static int
 convert_handle(Frame *frame, const Argument *argument, int number, PyObject *object, Value *value)
 {
+    const ModuleState *state = frame->callee->library->state;
     HandleObject *handle = (HandleObject *)object;
 
     if (object == Py_None && argument->nullable) {
         value->p = NULL;
         return 0;
     }
-    if (!PyObject_TypeCheck(object, frame->callee->library->state->handle) || !handle_is(handle, argument->type, frame->callee->library)) {
+    if (!PyObject_TypeCheck(object, state->handle)) {
+        return argument->type->record->host != NULL ? convert_implementation(frame, argument, number, object, value)
+                                                    : wrong_handle(frame, argument, object);
+    }
+    if (!handle_is(handle, argument->type, frame->callee->library)) {
         return wrong_handle(frame, argument, object);
     }
     if (handle_check(handle, &frame->where) < 0) {

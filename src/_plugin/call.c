@@ -5,12 +5,16 @@ static inline Value
 invoke(const Callee *callee, const Registers *registers)
 {
     const Signature *signature = callee->signature;
+    PyThreadState *state = signature->is_blocking ? PyEval_SaveThread() : NULL;
     Value value;
 
     if (signature->result.conversion == CONVERT_SCALAR && signature->result.type->kind == TYPE_FLOAT) {
         value.d = registers_call_float(callee->address, registers, signature->stack);
     } else {
         value.i = registers_call_integer(callee->address, registers, signature->stack);
+    }
+    if (state != NULL) {
+        PyEval_RestoreThread(state);
     }
     return value;
 }
@@ -114,6 +118,9 @@ take_pointer(Frame *frame, const Argument *argument, Conversion conversion, void
             handle_release(library, &frame->signature->release, pointer);
         }
         return result;
+    }
+    if (conversion == CONVERT_FUNCTION) {
+        return symbol_of_pointer(library, argument->type, pointer, frame->callee->name);
     }
     return handle_new(library, conversion == CONVERT_HANDLE ? argument->type : NULL, pointer, frame->parent,
                       &frame->signature->release, argument->owned);

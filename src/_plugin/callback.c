@@ -2,7 +2,7 @@
  *
  * There is no executable memory: every entry point is compiled.  One that is given `void *data` finds its callable
  * there, so one entry for each place of that pointer serves all; one without data has a number in a fixed pool. */
-#include "internal.h"
+#include "entry.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -181,6 +181,30 @@ view_items(Given *given, const Signature *signature, const Registers *registers,
     return Py_XNewRef(view);
 }
 
+/* An array of pointers, to objects or strings, as a tuple. */
+static PyObject *
+tuple_of(const Closure *closure, const Registers *registers, const Argument *argument, void **pointers)
+{
+    Py_ssize_t count = extent_of(closure->signature, registers, &argument->field->dims[0]);
+    Where where = {closure->owner, closure->parameter};
+    PyObject *tuple = PyTuple_New(count > 0 ? count : 0);
+    static const Release none;
+
+    for (Py_ssize_t i = 0; i < count && tuple != NULL; i++) {
+        PyObject *object = pointers[i] == NULL ? Py_NewRef(Py_None)
+                           : argument->conversion == CONVERT_STRINGS
+                               ? convert_text(pointers[i], argument->bytes, &where)
+                               : handle_new(closure->library, argument->type, pointers[i], NULL, &none, false);
+
+        if (object == NULL) {
+            Py_CLEAR(tuple);
+        } else {
+            PyTuple_SET_ITEM(tuple, i, object);
+        }
+    }
+    return tuple;
+}
+
 static PyObject *
 object_of(Given *given, const Closure *closure, const Registers *registers, const Argument *argument)
 {
@@ -191,7 +215,7 @@ object_of(Given *given, const Closure *closure, const Registers *registers, cons
     if (argument->conversion == CONVERT_SCALAR) {
         return convert_result(argument->type, value);
     }
-    if (value.p == NULL && (argument->nullable || argument->conversion != CONVERT_BUFFER)) {
+    if (value.p == NULL && (argument->nullable || argument->field->dim_count == 0)) {
         Py_RETURN_NONE;
     }
     switch ((Conversion)argument->conversion) {
@@ -199,6 +223,9 @@ object_of(Given *given, const Closure *closure, const Registers *registers, cons
         return convert_text(value.p, argument->bytes, &where);
     case CONVERT_BUFFER:
         return view_items(given, closure->signature, registers, argument, value.p);
+    case CONVERT_STRINGS:
+    case CONVERT_HANDLES:
+        return tuple_of(closure, registers, argument, value.p);
     case CONVERT_HANDLE:
         return handle_new(closure->library, argument->type, value.p, NULL, &none, false);
     default:
@@ -302,8 +329,8 @@ call_python(const Closure *closure, const Registers *registers, Given *given, Va
     return failed;
 }
 
-static Value
-run(const Closure *closure, const Registers *registers)
+Value
+callback_run_then(const Closure *closure, const Registers *registers, void (*then)(const void *), const void *context)
 {
     Value value = {0}, zero = {0};
     Attachment attachment;
@@ -319,52 +346,39 @@ run(const Closure *closure, const Registers *registers)
         value = zero;
         report(closure, given.error, attachment.made != NULL || attachment.suspended != NULL);
     }
+    if (then != NULL) {
+        then(context);
+    }
     detach(&attachment);
     return value;
 }
 
+Value
+callback_run(const Closure *closure, const Registers *registers)
+{
+    return callback_run_then(closure, registers, NULL, NULL);
+}
+
 /* ------------------------------------------------------------------ entry points */
-
-#if defined(__aarch64__)
-#define INTEGER_PARAMETERS int64_t i0, int64_t i1, int64_t i2, int64_t i3, int64_t i4, int64_t i5, int64_t i6, int64_t i7
-#define INTEGERS i0, i1, i2, i3, i4, i5, i6, i7
-#else
-#define INTEGER_PARAMETERS int64_t i0, int64_t i1, int64_t i2, int64_t i3, int64_t i4, int64_t i5
-#define INTEGERS i0, i1, i2, i3, i4, i5
-#endif
-/* A caller that passes fewer leaves the rest as they were: nobody looks at them.  CALLBACK_STACK words of stack. */
-#define PARAMETERS                                                                                               \
-    INTEGER_PARAMETERS, double d0, double d1, double d2, double d3, double d4, double d5, double d6, double d7,   \
-        int64_t s0, int64_t s1, int64_t s2, int64_t s3, int64_t s4, int64_t s5, int64_t s6, int64_t s7
-#define REGISTERS                                                                                                \
-    {                                                                                                              \
-        .integers = {INTEGERS}, .floats = {d0, d1, d2, d3, d4, d5, d6, d7}, .stack = {s0, s1, s2, s3, s4, s5, s6, s7} \
-    }
-
-typedef int64_t (*IntegerEntry)(PARAMETERS);
-typedef double (*FloatEntry)(PARAMETERS);
 
 /* The callable's closure is the data that the plugin passes back, in integer register k. */
 #define DATA_ENTRY(k)                                                                                            \
     static int64_t data_integer_##k(PARAMETERS)                                                                   \
     {                                                                                                              \
         Registers registers = REGISTERS;                                                                           \
-        return run((const Closure *)(uintptr_t)i##k, &registers).i;                                               \
+        return callback_run((const Closure *)(uintptr_t)i##k, &registers).i;                                               \
     }                                                                                                              \
     static double data_float_##k(PARAMETERS)                                                                      \
     {                                                                                                              \
         Registers registers = REGISTERS;                                                                           \
-        return run((const Closure *)(uintptr_t)i##k, &registers).d;                                               \
+        return callback_run((const Closure *)(uintptr_t)i##k, &registers).d;                                               \
     }
 
 DATA_ENTRY(0) DATA_ENTRY(1) DATA_ENTRY(2) DATA_ENTRY(3) DATA_ENTRY(4) DATA_ENTRY(5)
 
 enum { DATA_ENTRIES = 6 };
 
-static const struct {
-    IntegerEntry integer;
-    FloatEntry floating;
-} data_entries[DATA_ENTRIES] = {
+static const Entry data_entries[DATA_ENTRIES] = {
     {data_integer_0, data_float_0}, {data_integer_1, data_float_1}, {data_integer_2, data_float_2},
     {data_integer_3, data_float_3}, {data_integer_4, data_float_4}, {data_integer_5, data_float_5},
 };
@@ -377,12 +391,12 @@ static _Atomic(const Closure *) pool[CALLBACK_POOL];
     static int64_t pool_integer_##n(PARAMETERS)                                                                   \
     {                                                                                                              \
         Registers registers = REGISTERS;                                                                           \
-        return run(atomic_load(&pool[0x##n]), &registers).i;                                                      \
+        return callback_run(atomic_load(&pool[0x##n]), &registers).i;                                                      \
     }                                                                                                              \
     static double pool_float_##n(PARAMETERS)                                                                      \
     {                                                                                                              \
         Registers registers = REGISTERS;                                                                           \
-        return run(atomic_load(&pool[0x##n]), &registers).d;                                                      \
+        return callback_run(atomic_load(&pool[0x##n]), &registers).d;                                                      \
     }
 #define POOL16(x)                                                                                                \
     POOL_ENTRY(x##0) POOL_ENTRY(x##1) POOL_ENTRY(x##2) POOL_ENTRY(x##3) POOL_ENTRY(x##4) POOL_ENTRY(x##5)         \
@@ -396,10 +410,7 @@ static _Atomic(const Closure *) pool[CALLBACK_POOL];
 
 POOL16(0) POOL16(1) POOL16(2) POOL16(3)
 
-static const struct {
-    IntegerEntry integer;
-    FloatEntry floating;
-} pool_entries[CALLBACK_POOL] = {POOL_ROWS16(0), POOL_ROWS16(1), POOL_ROWS16(2), POOL_ROWS16(3)};
+static const Entry pool_entries[CALLBACK_POOL] = {POOL_ROWS16(0), POOL_ROWS16(1), POOL_ROWS16(2), POOL_ROWS16(3)};
 
 static int
 take_slot(const Closure *closure)
@@ -419,12 +430,12 @@ take_slot(const Closure *closure)
 
 /* ------------------------------------------------------------------ closures */
 
-static void *
-entry_of(const Signature *signature, IntegerEntry integer, FloatEntry floating)
+void *
+entry_of(const Signature *signature, const Entry *entry)
 {
     bool is_float = signature->result.conversion == CONVERT_SCALAR && signature->result.type->kind == TYPE_FLOAT;
 
-    return is_float ? (void *)(uintptr_t)floating : (void *)(uintptr_t)integer;
+    return is_float ? (void *)(uintptr_t)entry->floating : (void *)(uintptr_t)entry->integer;
 }
 
 /* The integer register that the data comes in, or -1: there is none, or it is not in a register. */
@@ -448,7 +459,7 @@ closure_start(Closure *closure, const Where *where, void **function)
 
     closure->slot = -1;
     if (place >= 0) {
-        *function = entry_of(signature, data_entries[place].integer, data_entries[place].floating);
+        *function = entry_of(signature, &data_entries[place]);
         return 0;
     }
     closure->slot = take_slot(closure);
@@ -456,7 +467,7 @@ closure_start(Closure *closure, const Where *where, void **function)
         return convert_fail(PyExc_RuntimeError, where,
                             "all %d places for callbacks without a data pointer are taken", CALLBACK_POOL);
     }
-    *function = entry_of(signature, pool_entries[closure->slot].integer, pool_entries[closure->slot].floating);
+    *function = entry_of(signature, &pool_entries[closure->slot]);
     return 0;
 }
 

@@ -13,11 +13,15 @@ handle_release(LibraryObject *library, const Release *release, void *address)
 {
     void *function = release->function;
     PyObject *type, *value, *traceback;
+    char reason[REASON_MAX];
     NativeError error;
 
     if (release->how == RELEASE_MEMORY) {
         PyMem_Free(address);
         return;
+    }
+    if (release->how == RELEASE_FUNCTION && function == NULL) {
+        function = library_address(library, release->name, true, NULL, reason);
     }
     if (release->how == RELEASE_MEMBER) {
         memcpy(&function, (char *)address + release->offset, sizeof function);
@@ -67,8 +71,13 @@ handle_new(LibraryObject *library, const Type *type, void *address, HandleObject
            bool owned)
 {
     const StructInfo *info = type != NULL ? type->record->host : NULL;
-    HandleObject *handle =
-        allocate(info != NULL ? info->type : library->state->pointer, library, address, release, owned);
+    PyObject *known = info != NULL ? implement_find(library->state, address) : NULL;
+    HandleObject *handle;
+
+    if (known != NULL) {           /* a Python object that the plugin hands back */
+        return Py_NewRef(known);
+    }
+    handle = allocate(info != NULL ? info->type : library->state->pointer, library, address, release, owned);
 
     if (handle != NULL) {
         handle->parent = (HandleObject *)Py_XNewRef((PyObject *)parent);

@@ -25,6 +25,7 @@ struct ModuleState {
     PyObject *errors;              /* the module plugin._errors, which writes the sentences */
     PyObject *not_found;           /* its SymbolNotFoundError */
     PyObject *structs;             /* dict: key of a struct -> its type */
+    PyObject *stand_ins;           /* dict: addresses of structs that stand for Python objects */
     PyObject *enums;               /* dict: key of an enum -> dict: value -> member, None -> its type */
     Life *life;                    /* of the interpreter; never freed */
     PyTypeObject *library, *symbol, *function, *variable, *handle, *pointer, *structure, *items;
@@ -120,6 +121,8 @@ typedef enum {
     CONVERT_CALLBACK,              /* a function pointer: a callable */
     CONVERT_TEXT,                  /* const char *s plugin_count(n): a str with its length */
     CONVERT_STRINGS,               /* const char *const names[n]: a sequence of str */
+    CONVERT_FUNCTION,              /* a function pointer that a plugin hands out */
+    CONVERT_HANDLES,               /* S **items plugin_count(n) that a callback is given: a tuple */
     /* Parameters that Python does not pass: */
     CONVERT_SELF,                  /* the S * of a method */
     CONVERT_LENGTH,                /* taken from buffers */
@@ -148,7 +151,8 @@ typedef struct {
 /* How to release an object of a plugin. */
 typedef struct {
     enum { RELEASE_NONE, RELEASE_FUNCTION, RELEASE_MEMBER, RELEASE_MEMORY } how;     /* MEMORY: ours, PyMem_Free */
-    void *function;
+    void *function;                /* NULL before the library was loaded: then it is looked for by name */
+    const char *name;              /* borrowed from the declaration */
     size_t offset;                 /* bytes: where the object holds the function itself */
     bool takes_error;              /* a plugin_error * comes second */
 } Release;
@@ -160,6 +164,7 @@ struct Signature {
     uint8_t stack;                 /* words */
     uint8_t out_count;             /* results by pointer */
     bool has_lengths, has_error, has_retained, has_rooms, is_destructor;
+    bool is_blocking;              /* other threads run meanwhile */
     bool is_simple;                /* scalars and strings only: no cleaning up */
     uint8_t callback_count;
     int8_t data;                   /* of a callback's own signature: the number of its DATA, or -1 */
@@ -175,6 +180,15 @@ Signature *signature_compile(LibraryObject *library, const Prototype *prototype,
                              char reason[REASON_MAX]);
 
 void signature_free(Signature *signature);         /* NULL is fine */
+
+/* The same for a function that native code calls and Python implements; `data` is the number of the parameter that the
+ * closure comes in, or -1. */
+Signature *signature_compile_callback(LibraryObject *library, const Prototype *prototype, int data,
+                                      char reason[REASON_MAX]);
+
+/* The same for a method that native code calls and Python implements. */
+Signature *signature_compile_incoming(LibraryObject *library, const Prototype *prototype, const Struct *self,
+                                      char reason[REASON_MAX]);
 
 /* The Python name of parameter `number`: `in_` for `in`, `arg2` for one without. */
 void signature_name(const Signature *signature, int number, char *buffer, size_t size);
@@ -201,6 +215,7 @@ typedef struct {
     const Life *life;
     const char *owner, *parameter; /* for messages */
     int slot;                      /* in the pool, or -1 */
+    Signature *own;                /* owned by a closure that outlives the call and has a signature of its own; or NULL */
 } Closure;
 
 /* Find an entry point: `function` is what to give to native code, with the closure itself as data if the signature
@@ -211,6 +226,14 @@ void closure_stop(Closure *closure);
 /* The life of the current interpreter, and its end, after which callbacks return zero without being run. */
 Life *life_new(void);
 void life_end(Life *life);
+
+/* ------------------------------------------------------------------ implement.c: Python objects as structs */
+
+/* A capsule that owns a struct whose methods are `object`'s; `structure` is what native code is given. */
+PyObject *implement(LibraryObject *library, const StructInfo *info, PyObject *object, const Where *where, void **structure);
+
+/* The object that a struct of ours stands for, borrowed; NULL without an exception if it is none of ours. */
+PyObject *implement_find(ModuleState *state, const void *structure);
 
 /* ------------------------------------------------------------------ arguments.c: what a call is given */
 
@@ -271,6 +294,11 @@ PyObject *room_take(Frame *frame, const Argument *argument, int number);
 
 /* A copy of a closure that lives as long as the capsule, and keeps its callable. */
 PyObject *retain_closure(const Closure *closure, Closure **kept);
+
+/* A callable for a function pointer that stays: a capsule that keeps it, and its entry point.
+ * NULL with an exception, or without one and with `reason`. */
+PyObject *retain_callable(LibraryObject *library, const Prototype *prototype, PyObject *callable, const Where *where,
+                          void **function, char reason[REASON_MAX]);
 
 /* After a call that was made: keep what its retained arguments stand on, as long as the object that the call was
  * about, or the library. */
@@ -335,6 +363,8 @@ typedef struct {
     Signature *signature;          /* owned */
     char *name;                    /* owned: "Driver.Mean" */
     bool is_method;                /* takes the object first */
+    Signature *incoming;           /* owned: for a Python object that implements it; or NULL with a */
+    char *refusal;                 /* owned: reason why Python cannot */
 } Method;
 
 struct StructInfo {
@@ -481,12 +511,16 @@ extern PyType_Spec symbol_spec, function_spec;
 PyObject *symbol_new(LibraryObject *library, PyObject *name, void *address, const SymbolFacts *facts,
                      const Declaration *declaration);
 
+/* A callable for a function pointer that a plugin handed out. */
+PyObject *symbol_of_pointer(LibraryObject *library, const Type *function, void *address, const char *name);
+
 /* What lookup gives for it: a built-in function, the Variable, or the untyped Symbol itself. */
 PyObject *symbol_use(PyObject *symbol);
 
 /* ------------------------------------------------------------------ load.c: functions of the module */
 
-PyObject *load_library(PyObject *module, PyObject *arguments);     /* load(type, path, shown, mode, declare) */
+PyObject *load_read(PyObject *module, PyObject *arguments);        /* read(type, path, shown, mode, declare) */
+PyObject *load_library(PyObject *module, PyObject *arguments);     /* load(library, path, shown, host) */
 PyObject *load_identify(PyObject *module, PyObject *path);         /* identify(path): (device, inode, size, mtime_ns) */
 PyObject *load_realpath(PyObject *module, PyObject *path);         /* realpath(path): bytes */
 

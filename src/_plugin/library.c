@@ -260,6 +260,83 @@ Library_symbol(PyObject *object, PyObject *name)
     return library_symbol((LibraryObject *)object, name);
 }
 
+/* What is declared under a name, as a type checker sees it, without loading: ("function" or "variable", C text,
+ * description); None if nothing is. */
+static PyObject *
+Library_described(PyObject *object, PyObject *name)
+{
+    LibraryObject *self = (LibraryObject *)object;
+    const char *utf8 = PyUnicode_AsUTF8(name);
+    const Declaration *declaration;
+    Signature *signature;
+    PyObject *description;
+    char reason[REASON_MAX];
+
+    if (utf8 == NULL) {
+        return NULL;
+    }
+    declaration = scope_find(self->scope, utf8, reason);
+    if (declaration == NULL) {
+        return *reason != '\0' ? library_refuse(self, utf8, reason) : Py_NewRef(Py_None);
+    }
+    if (declaration->type->kind != TYPE_FUNCTION) {
+        return Py_BuildValue("(ssO)", "variable", declaration->text, Py_None);
+    }
+    signature = signature_compile(self, declaration->type->prototype, NULL, reason);
+    if (signature == NULL) {
+        return library_refuse(self, utf8, reason);
+    }
+    description = Py_BuildValue("(ssN)", "function", declaration->text, signature_describe(signature));
+    signature_free(signature);
+    return description;
+}
+
+/* Collects what an interface in C asks for: (name, expected, found or None, whether they are equal). */
+typedef struct {
+    LibraryObject *library;
+    Scope *wanted;
+    PyObject *names;               /* list */
+} Comparison;
+
+static int
+compare_one(void *context, const char *name, RecordKind kind)
+{
+    Comparison *comparison = context;
+    char reason[REASON_MAX];
+    const Declaration *wanted = scope_find(comparison->wanted, name, reason);
+    const Declaration *found = scope_find(comparison->library->scope, name, reason);
+    bool equal = found != NULL && type_equal(found->type, wanted->type, type_has_words(wanted->type));
+    PyObject *item;
+    int failed;
+
+    (void)kind;
+    item = Py_BuildValue("(sszO)", name, wanted->text, found != NULL ? found->text : *reason != '\0' ? reason : NULL,
+                         equal ? Py_True : Py_False);
+    failed = item == NULL || PyList_Append(comparison->names, item) < 0;
+    Py_XDECREF(item);
+    return failed;
+}
+
+static PyObject *
+Library_compare(PyObject *object, PyObject *text)
+{
+    LibraryObject *self = (LibraryObject *)object;
+    Comparison comparison = {self, scope_new(NULL), PyList_New(0)};
+    const char *utf8 = PyUnicode_AsUTF8(text);
+    char reason[REASON_MAX];
+
+    if (utf8 == NULL || comparison.wanted == NULL || comparison.names == NULL) {
+        Py_CLEAR(comparison.names);
+    } else if (scope_declare(comparison.wanted, utf8, reason) < 0) {
+        library_refuse(self, "", reason);
+        Py_CLEAR(comparison.names);
+    } else if (scope_each(comparison.wanted, compare_one, &comparison) != 0) {
+        Py_CLEAR(comparison.names);
+    }
+    scope_free(comparison.wanted);
+    return comparison.names;
+}
+
 static int
 add_name(PyObject *names, const char *name)
 {
@@ -379,6 +456,8 @@ static PyMethodDef library_methods[] = {
      "Raises:\n    DeclarationError: the text cannot be understood, or contradicts what is declared.\n"},
     {"_symbol", Library_symbol, METH_O, NULL},
     {"_names", Library_names, METH_NOARGS, NULL},
+    {"_described", Library_described, METH_O, NULL},
+    {"_compare", Library_compare, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 typedef void (*Init)(NativeError *error);
+typedef void (*HostInit)(void *host, NativeError *error);
+typedef void (*HostOnly)(void *host);
 
 /* ------------------------------------------------------------------ facts about files */
 
@@ -111,27 +113,49 @@ init_record(const FileFacts *facts)
     return NULL;
 }
 
-/* PLUGIN_INIT takes a plugin_error * or nothing; what else it may take is refused before any code runs. */
-static int
-check_init(LibraryObject *library)
+/* The prototype of PLUGIN_INIT, or NULL if there is none; or NULL with an exception. */
+static const Prototype *
+init_prototype(LibraryObject *library)
 {
     const Record *record = init_record(&library->facts);
     Declaration declaration;
     char reason[REASON_MAX];
-    const Prototype *prototype;
 
     if (record == NULL) {
-        return 0;
+        return NULL;
     }
-    if (scope_read_type(library->scope, record->text, &declaration, reason) < 0) {
+    if (scope_read_type(library->scope, record->text, &declaration, reason) < 0 ||
+        declaration.type->kind != TYPE_FUNCTION) {
         library_refuse(library, "PLUGIN_INIT", reason);
-        return -1;
+        return NULL;
     }
-    prototype = declaration.type->prototype;
-    if (declaration.type->kind != TYPE_FUNCTION || prototype->count > 1 ||
-        (prototype->count == 1 && !type_is_error(prototype->params[0].type))) {
-        library_refuse(library, "PLUGIN_INIT",
-                       "this version calls it with a plugin_error *, or with nothing; it takes other parameters");
+    return declaration.type->prototype;
+}
+
+/* The struct of services that init takes, or NULL. */
+static const Field *
+host_parameter(const Prototype *prototype)
+{
+    const Field *param = prototype != NULL && prototype->count > 0 ? &prototype->params[0] : NULL;
+
+    return param != NULL && !type_is_error(param->type) ? param : NULL;
+}
+
+/* PLUGIN_INIT takes a plugin_error *, a struct of services before it, or nothing; what else it may take is refused
+ * before any code runs. */
+static int
+check_init(LibraryObject *library)
+{
+    const Prototype *prototype = init_prototype(library);
+    const Field *host = host_parameter(prototype);
+    int rest = prototype != NULL ? prototype->count - (host != NULL) : 0;
+
+    if (prototype == NULL) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    if (rest > 1 || (rest == 1 && !type_is_error(prototype->params[prototype->count - 1].type)) ||
+        (host != NULL && (host->type->kind != TYPE_POINTER || host->type->target->kind != TYPE_STRUCT))) {
+        library_refuse(library, "PLUGIN_INIT", "it may take a pointer to one struct of services, and a plugin_error *");
         return -1;
     }
     return 0;
@@ -205,24 +229,88 @@ map_library(LibraryObject *library, const char *path, char reason[REASON_MAX])
     return outcome;
 }
 
+/* What init is given as host: a struct that stands for the object.  It lives as long as the process. */
+static int
+make_host(LibraryObject *library, PyObject *object, const Prototype *prototype, void **structure)
+{
+    const Field *param = host_parameter(prototype);
+    Where where = {"plugin.open", "host"};
+    char reason[REASON_MAX];
+    PyObject *capsule, *place;
+    int failed;
+
+    *structure = NULL;
+    if (param == NULL || object == Py_None) {
+        return 0;
+    }
+    if (record_prepare(library, param->type->target, reason) < 0) {
+        library_refuse(library, "PLUGIN_INIT", reason);
+        return -1;
+    }
+    capsule = implement(library, param->type->target->record->host, object, &where, structure);
+    place = capsule != NULL ? PyUnicode_FromString("host") : NULL;
+    failed = place == NULL ? -1 : retain_set(&library->kept, place, capsule);
+    Py_XDECREF(place);
+    Py_XDECREF(capsule);
+    return failed;
+}
+
+static void
+call_init(void *function, const Prototype *prototype, void *host, NativeError *error)
+{
+    bool takes_error = prototype->count > (host_parameter(prototype) != NULL);
+
+    if (host_parameter(prototype) != NULL) {
+        takes_error ? ((HostInit)(uintptr_t)function)(host, error) : ((HostOnly)(uintptr_t)function)(host);
+    } else {
+        ((Init)(uintptr_t)function)(error);        /* one that takes nothing does not look */
+    }
+}
+
+/* An exception of ours, or one that a callback left, is a failure of init. */
+static void
+take_exception(NativeError *error)
+{
+    PyObject *type, *value, *traceback, *text;
+    const char *utf8;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    text = value != NULL ? PyObject_Str(value) : NULL;
+    utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
+    if (error->code == 0) {
+        error->code = REGISTRY_INTERRUPTED - 1;
+        PyOS_snprintf(error->message, sizeof error->message, "%.80s: %.400s",
+                      type != NULL ? ((PyTypeObject *)type)->tp_name : "", utf8 != NULL ? utf8 : "");
+    }
+    PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+}
+
 /* The library's own init, as an unmarked call: with the GIL.  Returns how it ended. */
 static RegistryStatus
-run_init(LibraryObject *library)
+run_init(LibraryObject *library, PyObject *host)
 {
     const Record *record = init_record(&library->facts);
+    const Prototype *prototype = init_prototype(library);
     NativeError error = {0, ""};
     char reason[REASON_MAX];
-    void *address;
+    void *address, *structure;
 
-    if (record != NULL) {
+    if (record != NULL && prototype != NULL) {
         address = library_address(library, record->name, false, NULL, reason);
         if (address == NULL) {
             error.code = REGISTRY_INTERRUPTED - 1;
             PyOS_snprintf(error.message, sizeof error.message, "its init function cannot be found: %.400s", reason);
-        } else {
-            ((Init)(uintptr_t)address)(&error);
+        } else if (make_host(library, host, prototype, &structure) == 0) {
+            call_init(address, prototype, structure, &error);
             error.message[ERROR_MESSAGE_MAX - 1] = '\0';
         }
+    }
+    if (PyErr_Occurred()) {
+        take_exception(&error);
     }
     registry_initialised(library->entry, &error);
     return error.code != 0 ? REGISTRY_FAILED : REGISTRY_OK;
@@ -238,7 +326,7 @@ raise_init(LibraryObject *library, PyObject *shown, bool before)
 }
 
 static PyObject *
-initialise(LibraryObject *library, PyObject *shown)
+initialise(LibraryObject *library, PyObject *shown, PyObject *host)
 {
     RegistryStatus status;
     char reason[REASON_MAX] = "";
@@ -247,7 +335,7 @@ initialise(LibraryObject *library, PyObject *shown)
     status = registry_initialise(library->entry, reason);
     Py_END_ALLOW_THREADS
     if (status == REGISTRY_RUN_INIT) {
-        status = run_init(library);
+        status = run_init(library, host);
     }
     switch (status) {
     case REGISTRY_OK:
@@ -260,7 +348,7 @@ initialise(LibraryObject *library, PyObject *shown)
 }
 
 static PyObject *
-open_library(LibraryObject *library, const char *path, PyObject *shown)
+open_library(LibraryObject *library, const char *path, PyObject *shown, PyObject *host)
 {
     const FileFacts *facts = &library->facts;
     char reason[REASON_MAX] = "";
@@ -283,28 +371,76 @@ open_library(LibraryObject *library, const char *path, PyObject *shown)
     case CHANGED:
         return raise_fact(library->state, "changed_while_opening", "(OOy)", shown, library->path, reason);
     default:
-        return initialise(library, shown);
+        return initialise(library, shown, host);
     }
 }
 
 PyObject *
-load_library(PyObject *module, PyObject *arguments)
+load_read(PyObject *module, PyObject *arguments)
 {
-    PyTypeObject *type;
-    PyObject *shown, *result;
-    LibraryObject *library;
     const char *path, *declare;
+    PyTypeObject *type;
+    PyObject *shown;
     int mode;
 
     (void)module;
     if (!PyArg_ParseTuple(arguments, "O!yOiz", &PyType_Type, &type, &path, &shown, &mode, &declare)) {
         return NULL;
     }
-    library = read_library(type, path, shown, mode, declare);
-    if (library == NULL) {
+    return (PyObject *)read_library(type, path, shown, mode, declare);
+}
+
+/* The host object must be what init wants, before anything runs: its methods are looked for here and taken later. */
+static int
+check_host(LibraryObject *library, PyObject *shown, PyObject *host)
+{
+    const Field *param = host_parameter(init_prototype(library));
+    char reason[REASON_MAX], wanted[256] = "";
+    const Struct *record;
+
+    if (param == NULL || PyErr_Occurred()) {
+        if (host != Py_None && !PyErr_Occurred()) {
+            raise_fact(library->state, "host_refused", "(OOss)", shown, library->name, "", "");
+        }
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    record = param->type->target->record;
+    if (host == Py_None) {
+        if (!(param->words & WORD_NULLABLE)) {
+            raise_fact(library->state, "host_refused", "(OOss)", shown, library->name, record->name, "");
+        }
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    if (scope_complete(library->scope, param->type->target->record, reason) < 0) {
+        library_refuse(library, "PLUGIN_INIT", *reason != '\0' ? reason : "its host struct is not defined");
+        return -1;
+    }
+    for (int i = 0; i < record->count; i++) {
+        const Field *member = &record->members[i];
+
+        if (type_function(member->type) != NULL && !(member->words & WORD_NULLABLE) &&
+            !PyObject_HasAttrString(host, member->name)) {
+            PyOS_snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), " %.60s", member->name);
+        }
+    }
+    if (*wanted != '\0') {
+        raise_fact(library->state, "host_refused", "(OOss)", shown, library->name, record->name, wanted + 1);
+        return -1;
+    }
+    return 0;
+}
+
+PyObject *
+load_library(PyObject *module, PyObject *arguments)
+{
+    ModuleState *state = PyModule_GetState(module);
+    PyObject *shown, *host;
+    LibraryObject *library;
+    const char *path;
+
+    if (!PyArg_ParseTuple(arguments, "O!yOO", state->library, &library, &path, &shown, &host) ||
+        check_host(library, shown, host) < 0) {
         return NULL;
     }
-    result = open_library(library, path, shown);
-    Py_DECREF((PyObject *)library);
-    return result;
+    return open_library(library, path, shown, host);
 }

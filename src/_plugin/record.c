@@ -72,6 +72,8 @@ info_free(StructInfo *info)
 {
     for (int i = 0; i < info->count; i++) {
         signature_free(info->methods[i].signature);
+        signature_free(info->methods[i].incoming);
+        PyMem_Free(info->methods[i].refusal);
         PyMem_Free(info->methods[i].name);
         PyMem_Free((void *)(uintptr_t)info->definitions[i].ml_doc);
     }
@@ -139,6 +141,24 @@ method_name(const Struct *record, const Field *member)
     return name;
 }
 
+/* What it takes for Python to implement the method; if it cannot, that is an error only for those who try. */
+static int
+add_incoming(StructInfo *info, Method *method, const Prototype *prototype)
+{
+    char reason[REASON_MAX];
+
+    method->incoming = signature_compile_incoming(info->library, prototype, info->record, reason);
+    if (method->incoming == NULL && !PyErr_Occurred()) {
+        method->refusal = PyMem_Malloc(strlen(reason) + 1);
+        if (method->refusal == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        strcpy(method->refusal, reason);
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 /* Fill in the next method from a member; its number is info->count. */
 static int
 add_method(StructInfo *info, const Field *member, char reason[REASON_MAX])
@@ -163,6 +183,11 @@ add_method(StructInfo *info, const Field *member, char reason[REASON_MAX])
 
         snprintf(cause, sizeof cause, "struct \"%.80s\", member \"%.80s\": %.700s", info->record->name, member->name, reason);
         memcpy(reason, cause, REASON_MAX);
+        PyMem_Free(method->name);
+        return -1;
+    }
+    if (add_incoming(info, method, prototype) < 0) {
+        signature_free(method->signature);
         PyMem_Free(method->name);
         return -1;
     }

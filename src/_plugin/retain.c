@@ -10,6 +10,7 @@ free_closure(PyObject *capsule)
 
     closure_stop(closure);
     Py_DECREF(closure->callable);
+    signature_free(closure->own);
     PyMem_Free(closure);
 }
 
@@ -30,6 +31,27 @@ retain_closure(const Closure *closure, Closure **kept)
         return NULL;
     }
     Py_INCREF(closure->callable);
+    return capsule;
+}
+
+PyObject *
+retain_callable(LibraryObject *library, const Prototype *prototype, PyObject *callable, const Where *where,
+                void **function, char reason[REASON_MAX])
+{
+    Signature *signature = signature_compile_callback(library, prototype, -1, reason);
+    Closure closure = {.signature = signature, .callable = callable, .library = library, .life = library->state->life,
+                       .owner = where->owner, .slot = -1}, *kept;
+    PyObject *capsule = signature != NULL ? retain_closure(&closure, &kept) : NULL;
+
+    if (capsule == NULL) {
+        signature_free(signature);
+        return NULL;
+    }
+    kept->own = signature;
+    library->calls_back = true;
+    if (closure_start(kept, where, function) < 0) {
+        Py_CLEAR(capsule);
+    }
     return capsule;
 }
 
@@ -75,7 +97,7 @@ keeper_of(const Frame *frame, int number, PyObject *object)
     if (argument->conversion == CONVERT_CALLBACK) {
         return Py_XNewRef(frame->retained[number]);
     }
-    if (argument->conversion == CONVERT_STRINGS) {
+    if (frame->rooms[number] != NULL) {        /* an array of strings, or what stands for an object */
         return Py_XNewRef(frame->rooms[number]);
     }
     if (PyObject_CheckBuffer(object) && argument->conversion != CONVERT_HANDLE && argument->conversion != CONVERT_STRING) {
@@ -105,6 +127,15 @@ retain_set(PyObject **dict, PyObject *place, PyObject *keeper)
     return PyDict_SetItem(*dict, place, keeper != NULL ? keeper : Py_None);
 }
 
+static PyObject *
+address_of(const Frame *frame, const Argument *argument)
+{
+    void *address;
+
+    memcpy(&address, (const char *)&frame->registers + argument->place, sizeof address);
+    return PyLong_FromVoidPtr(address);
+}
+
 int
 retain_arguments(Frame *frame, PyObject *const *args)
 {
@@ -115,12 +146,17 @@ retain_arguments(Frame *frame, PyObject *const *args)
         PyObject *place, *keeper;
         int failed;
 
-        if (!argument->retained || argument->python < 0) {
+        if (argument->python < 0 || (!argument->retained && !(argument->owned && frame->rooms[i] != NULL))) {
             continue;
         }
         keeper = keeper_of(frame, i, args[argument->python]);
-        place = keeper == NULL && PyErr_Occurred() ? NULL : place_of(frame, i, args);
-        failed = place == NULL ? -1 : retain_set(retain_dict(frame->parent, frame->callee->library), place, keeper);
+        if (argument->owned) {     /* until the plugin releases it: implement.c */
+            place = address_of(frame, argument);
+            failed = place == NULL ? -1 : retain_set(&frame->callee->library->kept, place, keeper);
+        } else {
+            place = keeper == NULL && PyErr_Occurred() ? NULL : place_of(frame, i, args);
+            failed = place == NULL ? -1 : retain_set(retain_dict(frame->parent, frame->callee->library), place, keeper);
+        }
         Py_XDECREF(place);
         Py_XDECREF(keeper);
         if (failed < 0) {

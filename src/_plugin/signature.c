@@ -13,6 +13,9 @@ typedef struct {
     char *reason;
 } Compiler;
 
+static Signature *compile(LibraryObject *library, const Prototype *prototype, const Struct *self, int data,
+                          bool is_callback, char reason[REASON_MAX]);
+
 static int __attribute__((format(printf, 2, 3)))
 refuse(Compiler *compiler, const char *format, ...)
 {
@@ -64,7 +67,7 @@ require_type(Compiler *compiler, const Type *type)
 static int
 compile_pointer_result(Compiler *compiler, Argument *argument, const Type *type, const char *what)
 {
-    char spelling[128];
+    char spelling[128], reason[REASON_MAX];
 
     argument->type = type->target;
     switch (type->target->kind) {
@@ -75,7 +78,11 @@ compile_pointer_result(Compiler *compiler, Argument *argument, const Type *type,
     case TYPE_STRUCT:
         return require_type(compiler, type->target) < 0 ? -1 : CONVERT_HANDLE;
     case TYPE_FUNCTION:
-        return refuse(compiler, "%s is a function pointer, which this version does not hand to Python", what);
+        argument->callback = compile(compiler->library, type->target->prototype, NULL, -1, false, reason);
+        if (argument->callback == NULL) {
+            return PyErr_Occurred() ? -1 : refuse(compiler, "%s: %.900s", what, reason);
+        }
+        return CONVERT_FUNCTION;
     default:
         type_spell(type, NULL, spelling, sizeof spelling);
         return refuse(compiler, "%s has the type \"%s\", which says nothing of how many items there are: use void * or "
@@ -107,9 +114,12 @@ find_release(Compiler *compiler, const Type *type, const char *what)
 
     if (destructor != NULL) {
         release->how = RELEASE_FUNCTION;
-        release->function = library_address(compiler->library, destructor->name, false, NULL, reason);
-        if (release->function == NULL) {
-            return refuse(compiler, "its destructor: %.900s", reason);
+        release->name = destructor->name;
+        if (compiler->library->handle != NULL) {
+            release->function = library_address(compiler->library, destructor->name, false, NULL, reason);
+            if (release->function == NULL) {
+                return refuse(compiler, "its destructor: %.900s", reason);
+            }
         }
         return set_release(compiler, destructor->type->prototype, destructor->name);
     }
@@ -133,6 +143,10 @@ find_owner(Compiler *compiler, const Argument *argument, int conversion, const c
         return 0;
     }
     release->how = RELEASE_FUNCTION;
+    release->name = release_name;
+    if (release_name != NULL && compiler->library->handle == NULL) {
+        return 0;                  /* an interface is compared before anything is loaded */
+    }
     if (release_name != NULL) {
         release->function = library_address(compiler->library, release_name, true, NULL, reason);
         return release->function != NULL ? 0 : refuse(compiler, "plugin_free(%s): %.900s", release_name, reason);
@@ -202,9 +216,6 @@ compile_room(Compiler *compiler, Argument *argument, const Field *field)
     signature->out_count++;
     return 0;
 }
-
-static Signature *compile(LibraryObject *library, const Prototype *prototype, const Struct *self, int data,
-                          bool is_callback, char reason[REASON_MAX]);
 
 static bool
 is_plain_pointer(const Field *field)
@@ -300,7 +311,7 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field, int 
         argument->conversion = CONVERT_TEXT;
         return 0;
     }
-    if (type_is_string(item) && field->dim_count == 1 && !compiler->is_callback) {
+    if (type_is_string(item) && field->dim_count == 1) {
         argument->conversion = CONVERT_STRINGS;
         return 0;
     }
@@ -323,6 +334,11 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field, int 
     if (item->kind == TYPE_STRUCT && item->record->state == STRUCT_READY && !compiler->is_callback) {
         argument->conversion = CONVERT_BUFFER;
         return require_type(compiler, item);
+    }
+    if (compiler->is_callback && item->kind == TYPE_POINTER && item->target->kind == TYPE_STRUCT && field->dim_count == 1) {
+        argument->conversion = CONVERT_HANDLES;
+        argument->type = item->target;
+        return require_type(compiler, item->target);
     }
     return refuse(compiler, "parameter \"%s\": arrays of such items are not there in this version", label(field));
 }
@@ -409,7 +425,7 @@ compile_parameter(Compiler *compiler, int number, bool is_self)
     argument->bytes = (field->words & WORD_BYTES) != 0;
     argument->owned = (field->words & WORD_OWNED) != 0;
     argument->retained = (field->words & WORD_RETAINED) != 0;
-    signature->has_retained = signature->has_retained || argument->retained;
+    signature->has_retained = signature->has_retained || argument->retained || argument->owned;
     if (argument->conversion == CONVERT_DATA || number == signature->data) {
         argument->conversion = CONVERT_DATA;
     } else if (is_self) {
@@ -493,8 +509,8 @@ compile(LibraryObject *library, const Prototype *prototype, const Struct *self, 
     signature->data = (int8_t)data;
     signature->is_simple = true;
     signature->is_destructor = (prototype->words & WORD_DESTRUCTOR) != 0;
-    failed = prototype->words & WORD_BLOCKING ? refuse(&compiler, "plugin_blocking is not there in this version")
-                                              : compile_result(&compiler);
+    signature->is_blocking = (prototype->words & WORD_BLOCKING) != 0 && !is_callback;
+    failed = compile_result(&compiler);
     for (int i = 0; i < prototype->count && failed == 0; i++) {
         const Type *type = prototype->params[i].type;
         bool is_self = i == 0 && self != NULL && type->kind == TYPE_POINTER && type->target->kind == TYPE_STRUCT &&
@@ -516,12 +532,28 @@ signature_compile(LibraryObject *library, const Prototype *prototype, const Stru
     return compile(library, prototype, self, -1, false, reason);
 }
 
+Signature *
+signature_compile_callback(LibraryObject *library, const Prototype *prototype, int data, char reason[REASON_MAX])
+{
+    return compile(library, prototype, NULL, data, true, reason);
+}
+
+Signature *
+signature_compile_incoming(LibraryObject *library, const Prototype *prototype, const Struct *self, char reason[REASON_MAX])
+{
+    return compile(library, prototype, self, -1, true, reason);
+}
+
 void
 signature_free(Signature *signature)
 {
-    for (int i = 0; signature != NULL && i < signature->count; i++) {
+    if (signature == NULL) {
+        return;
+    }
+    for (int i = 0; i < signature->count; i++) {
         signature_free(signature->arguments[i].callback);
     }
+    signature_free(signature->result.callback);
     PyMem_Free(signature);
 }
 
@@ -582,7 +614,7 @@ signature_doc(const Signature *signature, const char *name, bool method, const c
 static PyObject *
 describe_one(const Argument *argument, Conversion conversion, const Type *spelled, const char *name)
 {
-    static const char *const kinds[] = {"none", "scalar", "str", "buffer", "address", "handle", "callback", "text", "strings"};
+    static const char *const kinds[] = {"none", "scalar", "str", "buffer", "address", "handle", "callback", "text", "strings", "callback", "handles"};
     const char *kind = conversion == CONVERT_STRING && argument->bytes ? "bytes" : kinds[conversion];
     const Type *type = argument->type;
     PyObject *extra = Py_None;
@@ -601,7 +633,7 @@ describe_one(const Argument *argument, Conversion conversion, const Type *spelle
                              type_is_scalar(type) ? convert_format(type) : "", (Py_ssize_t)type->size, argument->field->dim_count, type->is_const ? Py_False : Py_True,
                              argument->nullable ? Py_True : Py_False);
     }
-    if (conversion == CONVERT_CALLBACK) {
+    if (conversion == CONVERT_CALLBACK || conversion == CONVERT_FUNCTION) {
         return Py_BuildValue("(sssNO)", name, kind, spelling, signature_describe(argument->callback),
                              argument->nullable ? Py_True : Py_False);
     }

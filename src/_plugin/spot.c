@@ -62,6 +62,9 @@ get_pointer(const Spot *spot)
     if (target->kind == TYPE_CHAR) {
         return convert_text(pointer, (spot->words & WORD_BYTES) != 0, &spot->where);
     }
+    if (target->kind == TYPE_FUNCTION) {
+        return symbol_of_pointer(spot->library, target, pointer, spot->where.owner);
+    }
     return handle_new(spot->library, target->kind == TYPE_STRUCT ? target : NULL, pointer, spot->owner, &none, false);
 }
 
@@ -135,6 +138,29 @@ set_object(const Spot *spot, PyObject *value)
 }
 
 static int
+set_callable(const Spot *spot, PyObject *value)
+{
+    char reason[REASON_MAX] = "";
+    PyObject *capsule;
+    void *function;
+    int failed;
+
+    if (!PyCallable_Check(value)) {
+        return convert_fail(PyExc_TypeError, &spot->where, "expected a callable, not %s", Py_TYPE(value)->tp_name);
+    }
+    capsule = retain_callable(spot->library, spot->type->target->prototype, value, &spot->where, &function, reason);
+    if (capsule == NULL) {
+        return PyErr_Occurred() ? -1 : convert_fail(PyExc_TypeError, &spot->where, "Python cannot implement it: %s", reason);
+    }
+    failed = spot_keep(spot, capsule);
+    Py_DECREF(capsule);
+    if (failed == 0) {
+        memcpy(spot->memory, &function, sizeof function);
+    }
+    return failed;
+}
+
+static int
 set_pointer(const Spot *spot, PyObject *value)
 {
     void *null = NULL;
@@ -142,6 +168,9 @@ set_pointer(const Spot *spot, PyObject *value)
     if (value == Py_None && (spot->words & WORD_NULLABLE)) {
         memcpy(spot->memory, &null, sizeof null);
         return spot_keep(spot, NULL);
+    }
+    if (spot->type->target->kind == TYPE_FUNCTION) {
+        return set_callable(spot, value);
     }
     return type_is_string(spot->type) ? set_string(spot, value) : set_object(spot, value);
 }

@@ -59,13 +59,24 @@ call_entry(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *
     return call_function(&callee, args, nargs, kwnames);
 }
 
+/* The declaration as its author wrote it; of a pointer that came back, as we do. */
+static void
+spell(const SymbolObject *symbol, char *buffer, size_t size)
+{
+    if (symbol->declaration.text != NULL) {
+        PyOS_snprintf(buffer, size, "%s", symbol->declaration.text);
+    } else {
+        type_spell(symbol->declaration.type, symbol->declaration.name, buffer, size);
+    }
+}
+
 static int
 prepare_function(FunctionObject *self)
 {
     SymbolObject *symbol = &self->symbol;
     const char *name = PyUnicode_AsUTF8(symbol->name);
     const Record *doc;
-    char reason[REASON_MAX];
+    char reason[REASON_MAX], spelling[4 * REASON_MAX];
 
     if (name == NULL) {
         return -1;
@@ -79,8 +90,9 @@ prepare_function(FunctionObject *self)
     self->definition.ml_name = name;       /* the str is ours as long as we live */
     self->definition.ml_meth = (PyCFunction)(void (*)(void))call_entry;
     self->definition.ml_flags = METH_FASTCALL | METH_KEYWORDS;
+    spell(symbol, spelling, sizeof spelling);
     self->definition.ml_doc =
-        signature_doc(self->signature, name, false, symbol->declaration.text, doc != NULL ? doc->text : NULL);
+        signature_doc(self->signature, name, false, spelling, doc != NULL ? doc->text : NULL);
     return self->definition.ml_doc != NULL ? 0 : -1;
 }
 
@@ -115,7 +127,7 @@ prepare_variable(LibraryObject *library, const Declaration *declaration, char re
 {
     const Type *type = spot_innermost(declaration->type);
 
-    if (type_function(type) != NULL || (type->kind == TYPE_POINTER && declaration->type->kind == TYPE_ARRAY)) {
+    if (type->kind == TYPE_POINTER && declaration->type->kind == TYPE_ARRAY) {
         PyOS_snprintf(reason, REASON_MAX, "variables of the type of \"%.400s\" are not there in this version",
                       declaration->text);
         return -1;
@@ -163,6 +175,21 @@ symbol_new(LibraryObject *library, PyObject *name, void *address, const SymbolFa
 }
 
 PyObject *
+symbol_of_pointer(LibraryObject *library, const Type *function, void *address, const char *name)
+{
+    Declaration declaration = {.name = name, .text = NULL, .type = function};
+    SymbolFacts facts = {.kind = SYMBOL_FUNCTION};
+    PyObject *text = PyUnicode_FromString(name);
+    PyObject *symbol = text != NULL ? symbol_new(library, text, address, &facts, &declaration) : NULL;
+    PyObject *use = symbol != NULL
+                        ? PyCFunction_NewEx(&((FunctionObject *)symbol)->definition, symbol, library->name) : NULL;
+
+    Py_XDECREF(text);
+    Py_XDECREF(symbol);
+    return use;
+}
+
+PyObject *
 symbol_use(PyObject *object)
 {
     SymbolObject *symbol = (SymbolObject *)object;
@@ -205,11 +232,14 @@ Symbol_address(SymbolObject *self, void *closure)
 static PyObject *
 Symbol_declaration(SymbolObject *self, void *closure)
 {
+    char text[4 * REASON_MAX];
+
     (void)closure;
     if (self->declaration.type == NULL) {
         Py_RETURN_NONE;
     }
-    return PyUnicode_DecodeUTF8(self->declaration.text, (Py_ssize_t)strlen(self->declaration.text), "replace");
+    spell(self, text, sizeof text);
+    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
 }
 
 /* Compare what is declared with a C type. */
@@ -356,9 +386,12 @@ static PyObject *
 Symbol_repr(PyObject *object)
 {
     SymbolObject *self = (SymbolObject *)object;
+    char text[REASON_MAX] = "untyped";
 
-    return PyUnicode_FromFormat("<%s %U of %U: %s>", Py_TYPE(object)->tp_name, self->name, self->library->name,
-                                self->declaration.type != NULL ? self->declaration.text : "untyped");
+    if (self->declaration.type != NULL) {
+        spell(self, text, sizeof text);
+    }
+    return PyUnicode_FromFormat("<%s %U of %U: %s>", Py_TYPE(object)->tp_name, self->name, self->library->name, text);
 }
 
 static PyMethodDef symbol_methods[] = {

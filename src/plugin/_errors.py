@@ -183,6 +183,29 @@ def other_mode(path: Any, name: str, old: int, new: int) -> OpenError:
     return OpenError(codes.EBUSY, opening(path, reason), path, phase="find")
 
 
+def other_host(path: Any, name: str) -> OpenError:
+    """Open already, with another host object."""
+    return OpenError(codes.EBUSY, opening(path, f"{name} is open already, with another host object"), path)
+
+
+def host_refused(path: Any, name: str, struct: str, missing: str) -> IncompatiblePluginError:
+    """What PLUGIN_INIT wants and what the host gives do not go together."""
+    if not struct:
+        reason = "it takes no host object: its PLUGIN_INIT has no parameter for one"
+    elif not missing:
+        reason = f"it wants a host object, with the methods of its struct {struct}: plugin.open(..., host=...)"
+    else:
+        reason = f"the host object lacks methods of {struct}, which it wants: {', '.join(missing.split())}"
+    return incompatible(path, name, [reason])
+
+
+def incompatible(path: Any, name: str, differences: list[str]) -> IncompatiblePluginError:
+    """The plugin is not what the host asks for; every difference is named."""
+    error = IncompatiblePluginError(codes.ENOEXEC, opening(path, f"{name}: {'; '.join(differences)}"), path, phase="read")
+    error.differences = tuple(differences)
+    return error
+
+
 def would_wait(path: Any, name: str, raw: bytes) -> InitError:
     """Waiting for the plugin's init would never end."""
     error = InitError(codes.EDEADLK, opening(path, f"{name} is not initialised yet: {_text(raw)}"), path, phase="init")

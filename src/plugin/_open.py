@@ -62,12 +62,36 @@ class Plugin(_Base["T_co"] if TYPE_CHECKING else _Base):
     Thread-safety: any thread may look up and call; with a GIL, calls hold it.
     """
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "_host", "_interface")
+    _host: object
+    _interface: Any
 
     @property
     def symbols(self) -> Symbols:
         """All symbols by name: the declared ones first, then the others that the file exports."""
         return Symbols(self)
+
+    def bind(self, interface: Any = None) -> Any:
+        """A namespace of the plugin's functions and variables, checked against an interface as a whole.
+
+        Args:
+            interface: a Protocol, or C declarations; None takes the one that open was given.  Without any, the
+                namespace has everything, each looked up when it is first used.
+
+        Returns:
+            An object with the interface's names as attributes: functions as lookup gives them, variables as
+            Variables.  A name that the Protocol annotates as `... | None` may be missing and is None then.
+
+        Raises:
+            IncompatiblePluginError: with every difference.
+        """
+        from plugin import _bind
+
+        if interface is None:
+            interface = self._interface
+        else:
+            _bind.check(self, interface, self.path)
+        return _bind.bind(self, interface)
 
     def __repr__(self) -> str:
         version = f" {self.version}" if self.version else ""
@@ -81,6 +105,8 @@ def open(  # noqa: A001
     path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
     *,
     declare: str | None = None,
+    interface: Any = None,
+    host: object = None,
     mode: int | None = None,
     on_change: str = "error",
 ) -> Plugin[Any]:
@@ -94,6 +120,10 @@ def open(  # noqa: A001
         path: the file.
         declare: C declarations for a library that has none of its own, such as "double cos(double x);".  On a
             plugin that is open already they are added.
+        interface: what the plugin must offer, a Protocol or C declarations; every difference is found, and refused,
+            before any code of the plugin runs.  See Plugin.bind.
+        host: an object with the methods that the plugin's PLUGIN_INIT(const Host *host, ...) wants to call.  It
+            lives as long as the process.
         mode: flags for the loader; RTLD_NOW | RTLD_LOCAL unless given.  Go's is RTLD_NOW | RTLD_GLOBAL.
         on_change: what to do when the file changed since it was opened: "error", or "keep" the old plugin.
 
@@ -127,25 +157,44 @@ def open(  # noqa: A001
         plugin = _cache.by_path(os.fsdecode(real))
         changed = True
         if plugin is None:
-            plugin = _load(real, shown, mode, declare)
+            plugin = _load(real, shown, mode, declare, interface, host)
             changed = False
     if changed and on_change == "error":
         raise _errors.stale(shown, plugin.name, plugin.path)
-    return _again(plugin, shown, mode, declare)
+    return _again(plugin, shown, mode, declare, interface, host)
 
 
-def _load(real: bytes, shown: str | bytes, mode: int | None, declare: str | None) -> Plugin[Any]:
+def _load(
+    real: bytes, shown: str | bytes, mode: int | None, declare: str | None, interface: Any, host: object
+) -> Plugin[Any]:
     if mode is None:
         mode = RTLD_NOW | RTLD_LOCAL
-    return _cache.publish(_plugin.load(Plugin, real, shown, mode, declare))
+    plugin: Plugin[Any] = _plugin.read(Plugin, real, shown, mode, declare)
+    plugin._host = host
+    plugin._interface = interface
+    if interface is not None:
+        from plugin import _bind
+
+        _bind.check(plugin, interface, shown)
+    _plugin.load(plugin, real, shown, host)
+    return _cache.publish(plugin)
 
 
-def _again(plugin: Plugin[Any], shown: str | bytes, mode: int | None, declare: str | None) -> Plugin[Any]:
+def _again(
+    plugin: Plugin[Any], shown: str | bytes, mode: int | None, declare: str | None, interface: Any, host: object
+) -> Plugin[Any]:
     """The plugin, if what the caller asks of it is what it is."""
     if mode is not None and mode != plugin._mode:
         raise _errors.other_mode(shown, plugin.name, plugin._mode, mode)
+    if host is not None and host is not plugin._host:
+        raise _errors.other_host(shown, plugin.name)
     if declare is not None:
         plugin.declare(declare)
+    if interface is not None and interface is not plugin._interface:
+        from plugin import _bind
+
+        _bind.check(plugin, interface, shown)
+        plugin._interface = interface
     return plugin
 
 

@@ -43,7 +43,7 @@ def assert_type(symbol: _plugin.Symbol, hint: Any) -> None:
     if isinstance(symbol, _plugin.Variable):
         differences = list(_compare_value(described, hint, set()))
     else:
-        differences = list(_compare_function(described, hint, set()))
+        differences = list(compare_function(described, hint, set()))
     if differences:
         asserted = f"{show(hint)}: {'; '.join(differences)}"
         raise _errors.type_mismatch(symbol.name, plugin.name, plugin.path, asserted, symbol.declaration or "")
@@ -61,24 +61,27 @@ def show(hint: Any) -> str:
 # ---------------------------------------------------------------- functions
 
 
-def _compare_function(described: Signature, hint: Any, seen: set[Any]) -> Iterator[str]:
+def compare_function(described: Signature, hint: Any, seen: set[Any] | None = None) -> Iterator[str]:
     """The differences between a function and a callable type."""
+    seen = set() if seen is None else seen
     if hint in (Callable, typing.Any, object):
         return
     if typing.get_origin(hint) is Callable:
         arguments, result = typing.get_args(hint) or (..., typing.Any)
         expected = None if arguments is ... else list(arguments)
-    elif _is_protocol(hint) and callable(getattr(hint, "__call__", None)):  # noqa: B004
-        expected, result = _method_types(hint, "__call__")
+    elif is_protocol(hint) and callable(getattr(hint, "__call__", None)):  # noqa: B004
+        expected, result = method_types(hint, "__call__")
     else:
         yield f"it is a function, not {show(hint)}"
         return
-    yield from _compare_signature(described, expected, result, seen)
+    yield from compare_signature(described, expected, result, seen)
 
 
-def _compare_signature(
-    described: Signature, expected: list[Any] | None, result: Any, seen: set[Any]
+def compare_signature(
+    described: Signature, expected: list[Any] | None, result: Any, seen: set[Any] | None = None
 ) -> Iterator[str]:
+    """The differences between a function and the types of its parameters and result."""
+    seen = set() if seen is None else seen
     parameters, results = described
     if expected is not None and len(expected) != len(parameters):
         names = ", ".join(parameter[0] for parameter in parameters)
@@ -113,7 +116,7 @@ def _compare_results(results: Sequence[Described], hint: Any, seen: set[Any]) ->
 def _compare_value(described: Described, hint: Any, seen: set[Any], *, given: bool = False) -> Iterator[str]:
     """The differences between one value and a type; `given` if the host gives it, else it comes from the plugin."""
     _, kind, spelling, extra, nullable = described
-    hint, optional = _without_none(hint)
+    hint, optional = without_none(hint)
     if hint in (typing.Any, object):
         return
     if optional and given and not nullable:
@@ -121,9 +124,9 @@ def _compare_value(described: Described, hint: Any, seen: set[Any], *, given: bo
     elif nullable and not optional and not given:
         yield f"{spelling} may be None"
     if kind == "callback":
-        for difference in _compare_function(extra, hint, seen):
+        for difference in compare_function(extra, hint, seen):
             yield f"{spelling}: {difference}"
-    elif kind == "handle" and extra is not None and _is_protocol(hint):
+    elif kind == "handle" and extra is not None and is_protocol(hint):
         yield from _compare_struct(extra, hint, seen)
     elif not _is_kind(kind, extra, hint, given):
         yield f"{spelling}, not {show(hint)}"
@@ -142,6 +145,8 @@ def _is_kind(kind: str, extra: Any, hint: Any, given: bool) -> bool:
         return True
     if kind == "strings":
         return typing.get_origin(hint) in (list, tuple, Sequence) and typing.get_args(hint)[:1] in ((str,), (bytes,))
+    if kind == "handles":
+        return typing.get_origin(hint) is tuple or hint is tuple
     if kind == "text":
         return hint in (str, bytes)
     return _SCALARS.get(hint) == kind or (kind == "str" and given and hint is bytes)
@@ -167,7 +172,7 @@ def _items_match(extra: tuple[str, int, int, bool], hint: Any) -> bool:
     return bool(dtype.kind == kind and dtype.itemsize == size)
 
 
-def _without_none(hint: Any) -> tuple[Any, bool]:
+def without_none(hint: Any) -> tuple[Any, bool]:
     """The type without `| None`, and whether that was there."""
     if typing.get_origin(hint) not in (typing.Union, types.UnionType):
         return hint, False
@@ -180,11 +185,11 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
 # ---------------------------------------------------------------- structs against Protocols
 
 
-def _is_protocol(hint: Any) -> bool:
+def is_protocol(hint: Any) -> bool:
     return isinstance(hint, type) and getattr(hint, "_is_protocol", False)
 
 
-def _members(protocol: type) -> Iterator[str]:
+def members(protocol: type) -> Iterator[str]:
     """The names that a Protocol and its bases ask for."""
     for base in reversed(protocol.__mro__):
         if getattr(base, "_is_protocol", False) and base.__module__ != "typing":
@@ -197,7 +202,7 @@ def _members(protocol: type) -> Iterator[str]:
             )
 
 
-def _method_types(protocol: type, name: str) -> tuple[list[Any], Any]:
+def method_types(protocol: type, name: str) -> tuple[list[Any], Any]:
     """The types of a method's parameters, without self, and of its result."""
     method = inspect.getattr_static(protocol, name)
     if not isinstance(method, types.FunctionType):
@@ -216,7 +221,7 @@ def _compare_struct(struct: Any, protocol: type, seen: set[Any]) -> Iterator[str
         return
     seen.add((struct, protocol))
     methods = struct.__plugin_methods__
-    for name in dict.fromkeys(_members(protocol)):
+    for name in dict.fromkeys(members(protocol)):
         where = f"{struct.__name__}.{name}"
         if name not in methods:
             yield f"{struct.__name__} has no method {name}"
@@ -226,7 +231,7 @@ def _compare_struct(struct: Any, protocol: type, seen: set[Any]) -> Iterator[str
             described, nullable = methods[name]
             if nullable:
                 yield f"{where} may be None"
-            for difference in _compare_signature(described, *_method_types(protocol, name), seen):
+            for difference in compare_signature(described, *method_types(protocol, name), seen):
                 yield f"{where}: {difference}"
 
 
@@ -251,7 +256,7 @@ def signature_of(function: _plugin.Function) -> inspect.Signature:
 
 def _annotation(described: Described) -> Any:
     _, kind, _, extra, nullable = described
-    plain: dict[str, Any] = {"text": str, "strings": Sequence[str], "int": int, "float": float, "bool": bool, "str": str, "bytes": bytes}
+    plain: dict[str, Any] = {"text": str, "strings": Sequence[str], "handles": tuple, "int": int, "float": float, "bool": bool, "str": str, "bytes": bytes}
     if kind == "handle":
         annotation = extra if extra is not None else _plugin.Pointer
     elif kind in ("buffer", "address"):
