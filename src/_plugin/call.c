@@ -32,9 +32,8 @@ find_keyword(const Callee *callee, PyObject *keyword)
             }
         }
     }
-    if (wanted != NULL) {
-        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", callee->name, keyword);
-    }
+    PyErr_Clear();                 /* a surrogate in it: no parameter has that name */
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", callee->name, keyword);
     return -1;
 }
 
