@@ -36,6 +36,31 @@ int unnamed(int a, double b) { return a + (int)b; }
 __attribute__((visibility("default"))) int untyped(int a) { return a; }
 """  # noqa: E501
 
+NESTED = """
+import sys, threading, plugin
+name = sys.argv[2]
+f = plugin.open(sys.argv[1]).lookup(name)
+
+class Nested:
+    def __init__(self, depth):
+        self.depth = depth
+
+    def __index__(self):
+        return 0 if self.depth == 0 else f(Nested(self.depth - 1), *[-1][: name == "sub"])
+
+def too_deep():
+    try:
+        f(Nested(10**6), *[0][: name == "sub"])
+    except RecursionError:
+        print("RecursionError")
+
+print(Nested(50).__index__())
+too_deep()
+thread = threading.Thread(target=too_deep)
+thread.start()
+thread.join()
+"""
+
 
 @pytest.fixture(scope="module")
 def p(tmp_path_factory):
@@ -227,17 +252,10 @@ class TestObjects:
 
         assert (b"42", b"") == (done.stdout.strip(), done.stderr)
 
-    def test_nested(self, p):
-        """A call may happen while the arguments of another are converted, many deep; too deep is a RecursionError."""
-        sub = p.lookup("sub")
+    @pytest.mark.parametrize("name", ["sub", "one_out"])
+    def test_nested(self, p, name):
+        """A call may happen while the arguments of another are converted; too deep is a RecursionError, no crash."""
+        done = subprocess.run([sys.executable, "-c", NESTED, p.path, name], capture_output=True, text=True)
 
-        class Nested:
-            def __init__(self, depth):
-                self.depth = depth
-
-            def __index__(self):
-                return sub(Nested(self.depth - 1), -1) if self.depth else 0
-
-        assert sub(Nested(50), 0) == 50
-        with pytest.raises(RecursionError):
-            sub(Nested(10**6), 0)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert ["50", "RecursionError", "RecursionError"] == done.stdout.split()
