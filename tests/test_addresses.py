@@ -130,9 +130,12 @@ class TestPointer:
         assert (4096, "void", None, False) == (pointer.address, pointer.type, pointer.plugin, pointer.closed)
         assert pointer == plugin.Pointer(address=4096)
         assert pointer != plugin.Pointer(4104)
-        assert pointer != 4096
+        number: object = 4096
+        assert pointer != number
 
-    @pytest.mark.parametrize(("wrong", "error"), [(0, ValueError), (2**64, OverflowError), ("x", TypeError), (None, TypeError)])
+    @pytest.mark.parametrize(
+        ("wrong", "error"), [(0, ValueError), (2**64, OverflowError), ("x", TypeError), (None, TypeError)]
+    )
     def test_refused(self, wrong, error):
         """0, what is no address, and what is no number are refused."""
         with pytest.raises(error):

@@ -168,15 +168,19 @@ class TestLayout:
         take = p.lookup(f"take_{kind}")
         dtype = np.dtype(ITEMS[kind])
 
-        for order in "=<":
-            assert take(np.zeros(3, dtype.newbyteorder(order))) == 3
+        assert take(np.zeros(3, dtype.newbyteorder("="))) == 3
+        assert take(np.zeros(3, dtype.newbyteorder("<"))) == 3
         refused(take, np.zeros(3, dtype.newbyteorder(">")), words=["'x'", kind])
 
-    @pytest.mark.parametrize("wrong", [np.zeros(2, "S8"), np.zeros(2, "i4,i4"), np.zeros(2, "c16"), b"12345678", "text", 1.0,
-                                       [1.0], None, np.float64(1), memoryview(bytes(16))])  # fmt: skip
-    def test_others(self, p, wrong):
-        """Text, records, complex numbers, raw bytes, lists and single numbers are no doubles."""
-        refused(p.lookup("sum"), wrong, error=(TypeError, ValueError), words=["sum()", "'x'"])
+    @pytest.mark.parametrize("wrong", [*(np.zeros(2, kind) for kind in ("S8", "i4,i4", "c16")), b"12345678", "text"])
+    def test_no_doubles(self, p, wrong):
+        """Text, records, complex numbers and raw bytes are no doubles."""
+        refused(p.lookup("sum"), wrong, words=["sum()", "'x'"])
+
+    @pytest.mark.parametrize("wrong", [1.0, [1.0], None, object()])
+    def test_no_buffer(self, p, wrong):
+        """Lists and single numbers are no buffers; the error names the type that came."""
+        refused(p.lookup("sum"), wrong, words=["sum()", "'x'", "buffer", type(wrong).__name__])
 
     @pytest.mark.parametrize("view", [np.arange(6.0)[::2], np.arange(6.0)[::-1], np.zeros((2, 3)).T[0]])
     def test_strided(self, p, view):

@@ -28,8 +28,16 @@ PLUGIN_FUNC(void, formatted, (int32_t code, const char *message, plugin_error *e
     plugin_fail(error, code, "%s", message);
     plugin_fail(error, 99, "a second failure");
 }
-PLUGIN_FUNC(void, unended, (plugin_error *error)) { error->code = 1; memset(error->message, 'x', sizeof error->message); }
-PLUGIN_FUNC(int, first, (plugin_error *error, int a, int *b plugin_out)) { plugin_fail(error, 1, "%d", a); return *b = a; }
+PLUGIN_FUNC(void, unended, (plugin_error *error))
+{
+    error->code = 1;
+    memset(error->message, 'x', sizeof error->message);
+}
+PLUGIN_FUNC(int, first, (plugin_error *error, int a, int *b plugin_out))
+{
+    plugin_fail(error, 1, "%d", a);
+    return *b = a;
+}
 PLUGIN_FUNC(int, kept, (plugin_error *error)) { return error->code * 1000 + (int)strlen(error->message); }
 
 PLUGIN_DECLARE(typedef struct Thing Thing;)
@@ -44,7 +52,11 @@ PLUGIN_FUNC(void, make_out, (bool fail, Thing **thing plugin_out plugin_owned, p
 {
     *thing = make(fail, error);
 }
-PLUGIN_FUNC(plugin_owned Thing *, make_none, (plugin_error *error)) { plugin_fail(error, 5, "nothing made"); return NULL; }
+PLUGIN_FUNC(plugin_owned Thing *, make_none, (plugin_error *error))
+{
+    plugin_fail(error, 5, "nothing made");
+    return NULL;
+}
 PLUGIN_FUNC(plugin_destructor void, release, (Thing *thing)) { live--; free(thing); }
 PLUGIN_FUNC(void, take, (Thing *thing plugin_owned, bool fail, plugin_error *error))
 {

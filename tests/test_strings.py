@@ -21,7 +21,8 @@ PLUGIN_FUNC(int, is_null, (const char *text plugin_nullable)) { return text == N
 PLUGIN_FUNC(const char *, null, (void)) { NULLS++; return NULL; }
 PLUGIN_FUNC(plugin_nullable const char *, maybe, (bool there)) { return there ? "there" : NULL; }
 PLUGIN_FUNC(plugin_nullable plugin_bytes const char *, maybe_bytes, (bool there)) { return there ? "there" : NULL; }
-PLUGIN_FUNC(void, split, (const char *text, const char **first plugin_out, const char **rest plugin_out plugin_nullable))
+PLUGIN_FUNC(void, split,
+            (const char *text, const char **first plugin_out, const char **rest plugin_out plugin_nullable))
 {
     *first = text;
     *rest = strchr(text, ' ');
