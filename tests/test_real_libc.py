@@ -3,9 +3,11 @@
 import inspect
 import os
 import socket
+import sys
 
 import natives
 import pytest
+import support
 
 import plugin
 
@@ -33,6 +35,28 @@ DECLARATIONS = """
     pid_t getpid(void);
     plugin_nullable void *malloc(size_t n); void free(void *memory plugin_nullable);
     void qsort(void *base, size_t n, size_t size, int (*compare)(const void *, const void *));
+"""
+
+COUNTING_FREE = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+__attribute__((visibility("default"))) int freed;
+__attribute__((visibility("default"))) void free(void *memory)
+{
+    static void (*next)(void *);
+    if (!next) next = (void (*)(void *))dlsym(RTLD_NEXT, "free");
+    freed++;
+    next(memory);
+}
+"""
+FREED = """
+import ctypes, sys, plugin
+libc = plugin.open(sys.argv[1], declare="plugin_free(free) char *strdup(const char *s);")
+strdup, freed = libc.lookup("strdup"), ctypes.c_int.in_dll(ctypes.CDLL(None), "freed")
+before = freed.value
+for _ in range(1_000):
+    strdup("x")
+print(freed.value - before)
 """
 
 
@@ -83,6 +107,14 @@ class TestText:
             strdup(text)
 
         assert resident() - before < 100 << 20
+
+    @pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="an allocator is preloaded already")
+    def test_preloaded_allocator(self, build):
+        """The process's own free releases a string, where another allocator was preloaded: libc's would crash."""
+        preload = f"LD_PRELOAD={build(COUNTING_FREE)}"
+        freed = int(support.run("env", preload, sys.executable, "-c", FREED, natives.system("c")))
+
+        assert freed >= 1_000
 
     def test_strerror(self, libc):
         """strerror says what os.strerror says."""
