@@ -127,6 +127,13 @@ class TestArguments:
         assert unnamed(1, 2.0) == 3
         assert unnamed(**dict.fromkeys(inspect.signature(unnamed).parameters, 2)) == 4
 
+    def test_same_names(self, p):
+        """Two parameters of one name are refused, as the compiler refuses them; the error names it."""
+        with pytest.raises(plugin.DeclarationError) as caught:
+            p.symbols["untyped"].as_type("int (int twin, int other, int twin)")
+
+        assert '"twin"' in str(caught.value)
+
     def test_without_lengths(self, p):
         """Lengths that arrays tell do not count: what follows them moves up."""
         x = memoryview(bytes(24)).cast("d")
