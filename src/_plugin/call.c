@@ -263,7 +263,8 @@ call_simple(const Callee *callee, PyObject *const *args)
                       callee->library->version, "");
 }
 
-static PyObject *
+/* Not inlined, like call_by_name: the simple call needs neither the arrays nor the frame pointer that they cost. */
+static PyObject *__attribute__((noinline))
 call_full(const Callee *callee, PyObject *const *args)
 {
     const size_t room = (size_t)callee->signature->count + 1;      /* a method's object may be no parameter */
@@ -310,7 +311,7 @@ call_ordered(const Callee *callee, PyObject *const *args)
     return callee->signature->is_simple && callee->self == NULL ? call_simple(callee, args) : call_full(callee, args);
 }
 
-static PyObject *
+static PyObject *__attribute__((noinline))
 call_by_name(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     PyObject *ordered[callee->signature->python_count + 1];
