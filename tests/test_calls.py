@@ -134,6 +134,14 @@ class TestArguments:
 
         assert '"twin"' in str(caught.value)
 
+    def test_not_callable(self, p):
+        """A type that cannot be called is refused where it is asserted, by the symbol's name and with the reason."""
+        with pytest.raises(plugin.DeclarationError) as caught:
+            p.symbols["untyped"].as_type("int (int, ...)")
+
+        assert "untyped" in str(caught.value)
+        assert "it cannot be called: it takes variable arguments" in str(caught.value)
+
     def test_without_lengths(self, p):
         """Lengths that arrays tell do not count: what follows them moves up."""
         x = memoryview(bytes(24)).cast("d")

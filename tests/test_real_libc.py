@@ -98,7 +98,7 @@ class TestText:
         assert libc.lookup("strchr")("path/file", ord("/")) == "/file"
 
     def test_strdup(self, libc):
-        """An owned string is the text; 1,000 of 1 MB leave the process no larger, so each was freed."""
+        """An owned string is the text; 1,000 of 1 MB do not add up to a gigabyte, so they are freed."""
         strdup = libc.lookup("strdup")
         text = "é" * 500_000
         assert text == strdup(text)
@@ -106,7 +106,7 @@ class TestText:
         for _ in range(1_000):
             strdup(text)
 
-        assert resident() - before < 100 << 20
+        assert resident() - before < 500 << 20
 
     @pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="an allocator is preloaded already")
     def test_preloaded_allocator(self, build):
