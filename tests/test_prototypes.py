@@ -7,6 +7,8 @@ import math
 import os
 import random
 import struct
+import subprocess
+import sys
 
 import natives
 import pytest
@@ -100,18 +102,21 @@ def define(name, result, kinds):
     return variable + setter + function
 
 
-@pytest.fixture(scope="module")
-def prototypes(tmp_path_factory):
-    """Plugins, and their prototypes."""
+def draw_all():
+    """All prototypes of the seed."""
     rng = random.Random(SEED)
-    made = [draw_prototype(rng, number) for number in range(COUNT)]
-    found = []
-    for number in range(FILES):
-        part = made[number::FILES]
-        source = HEAD % number + "".join(define(*prototype) for prototype in part)
-        p = plugin.open(natives.compiled(tmp_path_factory, source, "-Wno-unused", "-O2" if number else "-O0"))
-        found += [(p, *prototype) for prototype in part]
-    return found
+    return [draw_prototype(rng, number) for number in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    """The libraries that hold the prototypes, each one in turn."""
+    made = draw_all()
+    sources = [HEAD % n + "".join(define(*prototype) for prototype in made[n::FILES]) for n in range(FILES)]
+    return [
+        natives.compiled(tmp_path_factory, source, "-Wno-unused", "-O2" if n else "-O0")
+        for n, source in enumerate(sources)
+    ]
 
 
 def set_result(p, name, result, value):
@@ -119,54 +124,63 @@ def set_result(p, name, result, value):
     p.lookup(f"{name}_set")(value if result == TEXT else native_bytes(result, value))
 
 
-class TestRandom:
-    """Random prototypes with random values."""
-
-    def test_arguments_and_results(self, prototypes):
-        """Every argument arrives, and every result comes back, with all its bits."""
-        print(f"PLUGIN_TEST_SEED={SEED}")
-        rng = random.Random(SEED + 1)
-        memory = bytearray(20 * 64)
-
-        for p, name, result, kinds in prototypes:
-            function, taken = p.lookup(name), p.lookup("taken")
-            for _ in range(3):
-                values = [draw_value(rng, kind) for kind in kinds]
-                given = None if result == "void" else draw_value(rng, result)
-                if given is not None:
-                    set_result(p, name, result, given)
-                came = function(*values)
-                size = taken(memory)
-                what = (p.symbols[name].declaration, values, given)
-                assert b"".join(map(native_bytes, kinds, values)) == memory[:size], what
-                assert type(given) is type(came), what
-                assert given is None or native_bytes(result, given) == native_bytes(result, came), what
-
-    def test_keywords(self, prototypes):
-        """The same arguments by keyword, in another order, arrive in the same places."""
-        rng = random.Random(SEED + 2)
-        memory = bytearray(20 * 64)
-
-        for p, name, result, kinds in prototypes[:50]:
-            if result == TEXT:
-                set_result(p, name, result, "")
+def check_positional(plugins):
+    """Call each function with random values, and compare every byte that arrived and came back."""
+    rng = random.Random(SEED + 1)
+    memory = bytearray(20 * 64)
+    for number, (name, result, kinds) in enumerate(draw_all()):
+        p = plugins[number % FILES]
+        function, taken = p.lookup(name), p.lookup("taken")
+        for _ in range(3):
             values = [draw_value(rng, kind) for kind in kinds]
-            named = [(f"a{i}", value) for i, value in enumerate(values)]
-            rng.shuffle(named)
-            p.lookup(name)(**dict(named))
+            given = None if result == "void" else draw_value(rng, result)
+            if given is not None:
+                set_result(p, name, result, given)
+            came = function(*values)
+            size = taken(memory)
+            what = (p.symbols[name].declaration, values, given, came)
+            assert b"".join(map(native_bytes, kinds, values)) == memory[:size], what
+            assert type(given) is type(came), what
+            assert given is None or native_bytes(result, given) == native_bytes(result, came), what
 
-            assert b"".join(map(native_bytes, kinds, values)) == memory[: p.lookup("taken")(memory)], (name, kinds)
 
-    def test_worth_it(self, prototypes):
+def check_keywords(plugins):
+    """The same by keyword, in another order."""
+    rng = random.Random(SEED + 2)
+    memory = bytearray(20 * 64)
+    for number, (name, result, kinds) in enumerate(draw_all()):
+        p = plugins[number % FILES]
+        if result == TEXT:
+            set_result(p, name, result, "")
+        values = [draw_value(rng, kind) for kind in kinds]
+        named = [(f"a{i}", value) for i, value in enumerate(values)]
+        rng.shuffle(named)
+        p.lookup(name)(**dict(named))
+        assert b"".join(map(native_bytes, kinds, values)) == memory[: p.lookup("taken")(memory)], (name, kinds)
+
+
+class TestRandom:
+    """Random prototypes with random values, in a process of their own: a wrong call may end it."""
+
+    @pytest.mark.parametrize("check", ["check_positional", "check_keywords"])
+    def test_same(self, paths, check):
+        """Every argument arrives, and every result comes back, with all its bits; by keyword in any order, too."""
+        environment = {**os.environ, "PLUGIN_TEST_SEED": str(SEED)}
+        words = [sys.executable, __file__, check, *paths]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True)
+
+        assert (done.returncode, done.stdout) == (0, "done\n"), f"PLUGIN_TEST_SEED={SEED}\n{done.stderr}"
+
+    def test_worth_it(self):
         """The prototypes are such that arguments of both kinds go on the stack, and every type is drawn."""
-        lists = [kinds for *_, kinds in prototypes]
+        lists = [kinds for *_, kinds in draw_all()]
         floats = [sum(kind in ("float", "double") for kind in kinds) for kinds in lists]
         integers = [len(kinds) - count for kinds, count in zip(lists, floats, strict=True)]
 
         assert sum(count > 8 for count in floats) >= COUNT // 20
         assert sum(count > 8 for count in integers) >= COUNT // 20
         assert set(ARGUMENTS) == {kind for kinds in lists for kind in kinds}
-        assert set(RESULTS) == {result for _, _, result, _ in prototypes}
+        assert set(RESULTS) == {result for _, result, _ in draw_all()}
 
 
 class TestStack:
@@ -213,3 +227,8 @@ class TestStack:
         assert '"f"' in str(caught.value)
         assert "stack" in str(caught.value)
         assert "32" in str(caught.value)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]]([plugin.open(path) for path in sys.argv[2:]])
+    print("done")
