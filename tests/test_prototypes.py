@@ -177,8 +177,8 @@ class TestRandom:
         floats = [sum(kind in ("float", "double") for kind in kinds) for kinds in lists]
         integers = [len(kinds) - count for kinds, count in zip(lists, floats, strict=True)]
 
-        assert sum(count > 8 for count in floats) >= COUNT // 20
-        assert sum(count > 8 for count in integers) >= COUNT // 20
+        assert sum(count > 8 for count in floats) >= COUNT // 100
+        assert sum(count > 8 for count in integers) >= COUNT // 100
         assert set(ARGUMENTS) == {kind for kinds in lists for kind in kinds}
         assert set(RESULTS) == {result for _, result, _ in draw_all()}
 
