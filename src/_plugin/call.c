@@ -32,9 +32,8 @@ find_keyword(const Callee *callee, PyObject *keyword)
             }
         }
     }
-    if (wanted != NULL) {
-        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", callee->name, keyword);
-    }
+    PyErr_Clear();                 /* a surrogate in it: no parameter has that name */
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", callee->name, keyword);
     return -1;
 }
 
@@ -264,9 +263,16 @@ call_simple(const Callee *callee, PyObject *const *args)
                       callee->library->version, "");
 }
 
-static PyObject *
+/* Not inlined, like call_by_name: the simple call needs neither the arrays nor the frame pointer that they cost. */
+static PyObject *__attribute__((noinline))
 call_full(const Callee *callee, PyObject *const *args)
 {
+    const size_t room = (size_t)callee->signature->count + 1;      /* a method's object may be no parameter */
+    Value outs[room];
+    Py_ssize_t lengths[room];
+    int8_t tellers[room];
+    HandleObject *pins[room], *taken[room];
+    Py_buffer buffers[room];
     Frame frame;
     PyObject *result = NULL;
 
@@ -275,6 +281,12 @@ call_full(const Callee *callee, PyObject *const *args)
     frame.where = (Where){callee->name, NULL};
     frame.parent = NULL;
     frame.buffer_count = frame.pin_count = frame.taken_count = 0;
+    frame.outs = outs;
+    frame.lengths = lengths;
+    frame.tellers = tellers;
+    frame.pins = pins;
+    frame.taken = taken;
+    frame.buffers = buffers;
     if (callee->self != NULL) {
         if (handle_check(callee->self, &frame.where) < 0) {
             return NULL;
@@ -293,16 +305,25 @@ call_full(const Callee *callee, PyObject *const *args)
     return result;
 }
 
+static inline PyObject *
+call_ordered(const Callee *callee, PyObject *const *args)
+{
+    return callee->signature->is_simple && callee->self == NULL ? call_simple(callee, args) : call_full(callee, args);
+}
+
+static PyObject *__attribute__((noinline))
+call_by_name(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *ordered[callee->signature->python_count + 1];
+
+    return order_arguments(callee, args, nargs, kwnames, ordered) < 0 ? NULL : call_ordered(callee, ordered);
+}
+
 PyObject *
 call_function(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    PyObject *ordered[PARAMS_MAX];
-
     if (kwnames != NULL || nargs != callee->signature->python_count) {
-        if (order_arguments(callee, args, nargs, kwnames, ordered) < 0) {
-            return NULL;
-        }
-        args = ordered;
+        return call_by_name(callee, args, nargs, kwnames);
     }
-    return callee->signature->is_simple && callee->self == NULL ? call_simple(callee, args) : call_full(callee, args);
+    return call_ordered(callee, args);
 }

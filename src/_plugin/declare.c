@@ -129,6 +129,18 @@ is_void_list(Parser *parser)
     return found;
 }
 
+static void
+refuse_doubles(Parser *parser, const Field *params, int count)
+{
+    for (int i = 0; i < count; i++) {
+        for (int j = 0; j < i; j++) {
+            if (params[i].name != NULL && params[j].name != NULL && strcmp(params[i].name, params[j].name) == 0) {
+                parse_fail(parser, "two parameters have the name \"%s\"", params[i].name);
+            }
+        }
+    }
+}
+
 static const Type *
 read_function(Parser *parser, Specifiers *specifiers, const Type *result)
 {
@@ -154,6 +166,7 @@ read_function(Parser *parser, Specifiers *specifiers, const Type *result)
     }
     lex_expect(parser, ")");
     lex_leave(parser);
+    refuse_doubles(parser, params, prototype->count);
     rule_dims(parser, params, prototype->count, "parameter");
     prototype->result = result;
     if (!specifiers->words_taken) {

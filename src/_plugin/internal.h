@@ -182,13 +182,15 @@ typedef struct {
     Where where;
     HandleObject *parent;          /* borrowed: the first object that was passed, which results may belong to */
     int buffer_count, pin_count, taken_count;
+    /* Arrays beside the frame, as long as the signature needs: a call may stand in the conversions of another, as
+     * deep as Python's recursion limit lets it, and all of them share the C stack. */
+    Value *outs;                   /* by number of the parameter */
+    Py_ssize_t *lengths;           /* likewise; -1 until a buffer tells it */
+    int8_t *tellers;               /* the parameter whose buffer told it */
+    HandleObject **pins;           /* borrowed from the arguments, in use */
+    HandleObject **taken;          /* those that the call closes: released by it, or given to the plugin */
+    Py_buffer *buffers;
     Registers registers;
-    Value outs[PARAMS_MAX];        /* by number of the parameter */
-    Py_ssize_t lengths[PARAMS_MAX];        /* likewise; -1 until a buffer tells it */
-    int8_t tellers[PARAMS_MAX];            /* the parameter whose buffer told it */
-    HandleObject *pins[PARAMS_MAX];        /* borrowed from the arguments, in use */
-    HandleObject *taken[PARAMS_MAX];       /* those that the call closes: released by it, or given to the plugin */
-    Py_buffer buffers[PARAMS_MAX];
     NativeError error;
 } Frame;
 

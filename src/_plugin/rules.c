@@ -59,7 +59,7 @@ rule_function(Parser *parser, const Type *type, const char *name)
         parse_require_shape(parser, type->prototype->result, "the result of", name);
     }
     if (rule_callable(type->prototype, reason) < 0) {
-        parse_fail(parser, "\"%s\" cannot be called: %.800s", name, reason);
+        parse_fail(parser, *name != '\0' ? "\"%s\" cannot be called: %.800s" : "%sit cannot be called: %.800s", name, reason);
     }
 }
 

@@ -138,11 +138,12 @@ find_owner(Compiler *compiler, const Argument *argument, int conversion, const c
         return 0;
     }
     release->how = RELEASE_FUNCTION;
-    if (release_name != NULL) {
+    /* The process's own free, which a preloaded allocator may have replaced: libc's would be the wrong one then. */
+    if (release_name != NULL && strcmp(release_name, "free") != 0) {
         release->function = library_address(compiler->library, release_name, true, NULL, reason);
         return release->function != NULL ? 0 : refuse(compiler, "plugin_free(%s): %.900s", release_name, reason);
     }
-    if (conversion == CONVERT_STRING) {
+    if (conversion == CONVERT_STRING || release_name != NULL) {
         release->function = (void *)(uintptr_t)free;
         return 0;
     }
