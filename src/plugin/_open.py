@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from plugin import _cache, _errors, _plugin
+from plugin import _cache, _errors, _find, _plugin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def open(  # noqa: A001
     try:
         identity = _plugin.identify(encoded)
     except OSError as error:
-        raise _errors.not_found(shown, error, _hint(shown)) from None
+        raise _errors.not_found(shown, error, _find.hint(shown, "open")) from None
     plugin = _cache.by_file(identity)
     if plugin is not None:
         changed = identity != plugin._identity
@@ -169,17 +169,6 @@ def _real(encoded: bytes, shown: str | bytes) -> bytes:
         return _plugin.realpath(encoded)
     except OSError as error:
         raise _errors.not_found(shown, error) from None
-
-
-def _hint(shown: str | bytes) -> str:
-    """For a bare name: where the system has such a library."""
-    name = os.fsdecode(shown)
-    if "/" in name:
-        return ""
-    from plugin._find import search
-
-    found = search(name)
-    return f"; open takes paths only; the system has {_errors.quote(found)}" if found else ""
 
 
 def reopen(path: str, name: str, declaration: str | None) -> _plugin.Symbol:
