@@ -1,7 +1,8 @@
 """Methods that give objects, and the words that go with them."""
 
-import plugin
 import pytest
+
+import plugin
 
 SOURCE = """
 #include <stdlib.h>
