@@ -175,6 +175,10 @@ def _real(encoded: bytes, shown: str | bytes) -> bytes:
 def reopen(path: str, name: str, declaration: str | None) -> _plugin.Symbol:
     """The Symbol that was pickled; a host's declaration of it goes along."""
     plugin = open(path)
-    if declaration is not None:
+    if declaration is None or plugin.symbols[name].declaration == declaration:
+        return plugin.symbols[name]
+    if name in declaration:
         plugin.declare(declaration)
-    return plugin.symbols[name]
+        return plugin.symbols[name]
+    typed = plugin.symbols[name].as_type(declaration)  # it came from lookup(name, "double (double)")
+    return typed if isinstance(typed, _plugin.Symbol) else typed.__self__  # type: ignore[no-any-return]
