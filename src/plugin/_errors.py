@@ -150,7 +150,7 @@ def file_refused(path: Any, status: str, errno: int, raw: bytes) -> OpenError:
 
 
 def inspecting(error: OpenError, hint: str) -> OpenError:
-    """The error of a file that inspect could not read, in inspect's own words; `hint` is for a path that leads nowhere."""
+    """The error of a file that inspect could not read, in its own words; `hint` is for a path that leads nowhere."""
     found = hint if isinstance(error, PluginNotFoundError) else ""
     reason = str(error).removeprefix(opening(error.path, "")).removesuffix(_TEXT_HINT)
     error.strerror = opening(error.path, f"{reason}{found}", "inspect")
