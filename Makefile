@@ -31,7 +31,7 @@ doctor:  ## say what this machine lacks, if anything
 
 venv: $(VENV)/.installed  ## make the virtual environment with the package in it
 
-demo: $(VENV)/.demo  ## run the examples: a driver, another in its place, the system's zlib
+demo: venv  ## run the examples: a driver, another in its place, the system's zlib
 	@tools/demo.sh $(BIN)
 
 test: $(VENV)/.test  ## run the whole suite (PYTEST="-k name" for a part)
@@ -77,10 +77,6 @@ $(VENV)/.installed: $(SOURCES) | $(VENV)/.created
 	@# A wheel takes what lies in build/lib: no file that src no longer has, but the extension need not be built anew.
 	@find build/plugin* -type f -path '*/lib*/plugin/*' ! -name '*.so' -delete 2>/dev/null || true
 	PLUGIN_WERROR=1 $(INSTALL) --no-build-isolation --no-deps --force-reinstall .
-	@touch $@
-
-$(VENV)/.demo: pyproject.toml $(VENV)/.installed
-	$(INSTALL) --group demo
 	@touch $@
 
 $(VENV)/.test: pyproject.toml $(VENV)/.installed

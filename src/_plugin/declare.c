@@ -141,8 +141,9 @@ refuse_doubles(Parser *parser, const Field *params, int count)
     }
 }
 
+/* `words` stood among the stars of the result. */
 static const Type *
-read_function(Parser *parser, Specifiers *specifiers, const Type *result)
+read_function(Parser *parser, Specifiers *specifiers, const Type *result, unsigned words)
 {
     Type *type = parse_type(parser, TYPE_FUNCTION, NULL);
     Prototype *prototype = parse_alloc(parser, sizeof *prototype);
@@ -169,8 +170,9 @@ read_function(Parser *parser, Specifiers *specifiers, const Type *result)
     refuse_doubles(parser, params, prototype->count);
     rule_dims(parser, params, prototype->count, "parameter");
     prototype->result = result;
+    prototype->words = words;
     if (!specifiers->words_taken) {
-        prototype->words = specifiers->words;
+        prototype->words |= specifiers->words;
         prototype->release = specifiers->release;
         specifiers->words_taken = true;
     }
@@ -209,6 +211,7 @@ static void
 read_nested(Parser *parser, Specifiers *specifiers, const Type *base, Declarator *declarator)
 {
     Type *hole = NULL;
+    unsigned words = 0;
 
     lex_enter(parser);
     for (;;) {
@@ -216,7 +219,7 @@ read_nested(Parser *parser, Specifiers *specifiers, const Type *base, Declarator
             base = parse_pointer(parser, base);
         } else if (lex_accept(parser, "const") || lex_accept(parser, "__const")) {
             base = parse_const(parser, base);
-        } else if (!skip_noise(parser) && !read_word(parser, &declarator->words, NULL, declarator)) {
+        } else if (!skip_noise(parser) && !read_word(parser, &words, NULL, declarator)) {
             break;
         }
     }
@@ -230,8 +233,9 @@ read_nested(Parser *parser, Specifiers *specifiers, const Type *base, Declarator
         lex_next(parser);
     }
     if (lex_is(parser, "(")) {
-        base = read_function(parser, specifiers, base);
+        base = read_function(parser, specifiers, base, words);
     } else {
+        declarator->words |= words;
         base = read_arrays(parser, base);
     }
     if (hole != NULL) {

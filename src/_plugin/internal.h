@@ -264,7 +264,6 @@ struct StructInfo {
     Method *methods;               /* owned */
     PyMethodDef *definitions;      /* owned, ended by an empty one */
     PyGetSetDef *getters;          /* owned: members that may be NULL; likewise */
-    int destructor;                /* number of the method that releases the object, or -1 */
 };
 
 enum { METHODS_MAX = 256 };        /* function pointers of one struct */

@@ -110,7 +110,6 @@ info_new(LibraryObject *library, Struct *record)
         return NULL;
     }
     info->record = record;
-    info->destructor = -1;
     info->library = (LibraryObject *)Py_NewRef((PyObject *)library);
     info->methods = PyMem_Calloc(count + 1, sizeof *info->methods);
     info->definitions = PyMem_Calloc(count + 1, sizeof *info->definitions);
@@ -170,9 +169,6 @@ add_method(StructInfo *info, const Field *member, char reason[REASON_MAX])
     definition->ml_meth = (PyCFunction)(void (*)(void))slots[info->count];
     definition->ml_flags = METH_FASTCALL | METH_KEYWORDS;
     definition->ml_doc = signature_doc(method->signature, member->name, true, text, NULL);
-    if (prototype->words & WORD_DESTRUCTOR && method->is_method && info->destructor < 0) {
-        info->destructor = info->count;
-    }
     info->count++;
     return definition->ml_doc != NULL ? 0 : -1;
 }

@@ -101,6 +101,31 @@ set_release(Compiler *compiler, const Prototype *prototype, const char *name)
     return 0;
 }
 
+/* Whether a function takes the struct first, as its methods do. */
+static bool
+takes_self(const Prototype *prototype, const Struct *self)
+{
+    const Type *type = prototype->count > 0 ? prototype->params[0].type : NULL;
+
+    return type != NULL && self != NULL && type->kind == TYPE_POINTER && type->target->kind == TYPE_STRUCT &&
+           type->target->record == self;
+}
+
+/* The method of a struct that is marked plugin_destructor, whether the type of its objects is made already or not. */
+static const Field *
+destructor_member(const Struct *record)
+{
+    for (int i = 0; i < record->count; i++) {
+        const Field *member = &record->members[i];
+        const Type *function = member->type->kind == TYPE_POINTER ? type_function(member->type) : NULL;
+
+        if (function != NULL && (function->prototype->words & WORD_DESTRUCTOR) && takes_self(function->prototype, record)) {
+            return member;
+        }
+    }
+    return NULL;
+}
+
 /* Find what releases an owned object of that type: a function marked plugin_destructor, or a member. */
 static int
 find_release(Compiler *compiler, const Type *type, const char *what)
@@ -108,7 +133,7 @@ find_release(Compiler *compiler, const Type *type, const char *what)
     Release *release = &compiler->signature->release;
     char reason[REASON_MAX];
     const Declaration *destructor = scope_destructor(compiler->library->scope, type->name);
-    const StructInfo *info = type->record->host;
+    const Field *member = destructor_member(type->record);
 
     if (destructor != NULL) {
         release->how = RELEASE_FUNCTION;
@@ -118,9 +143,7 @@ find_release(Compiler *compiler, const Type *type, const char *what)
         }
         return set_release(compiler, destructor->type->prototype, destructor->name);
     }
-    if (info != NULL && info->destructor >= 0) {
-        const Field *member = info->methods[info->destructor].member;
-
+    if (member != NULL) {
         release->how = RELEASE_MEMBER;
         release->offset = member->offset;
         return set_release(compiler, type_function(member->type)->prototype, member->name);
@@ -359,11 +382,7 @@ signature_compile(LibraryObject *library, const Prototype *prototype, const Stru
         failed = compile_result(&compiler);
     }
     for (int i = 0; i < prototype->count && failed == 0; i++) {
-        const Type *type = prototype->params[i].type;
-        bool is_self = i == 0 && self != NULL && type->kind == TYPE_POINTER && type->target->kind == TYPE_STRUCT &&
-                       type->target->record == self;
-
-        failed = compile_parameter(&compiler, i, is_self);
+        failed = compile_parameter(&compiler, i, i == 0 && takes_self(prototype, self));
     }
     if (failed == 0 && signature->is_destructor &&
         (prototype->count == 0 || (signature->arguments[0].conversion != CONVERT_SELF &&

@@ -110,9 +110,9 @@ def quote(path: Any) -> str:
     return f'"{text}"'
 
 
-def opening(path: Any, reason: str) -> str:
+def opening(path: Any, reason: str, verb: str = "open") -> str:
     """The sentence of a failed open: `plugin.open("driver.so"): <reason>`."""
-    return f"plugin.open({quote(path)}): {reason}"
+    return f"plugin.{verb}({quote(path)}): {reason}"
 
 
 def _text(raw: bytes) -> str:
@@ -124,6 +124,8 @@ def _caller(function: str, plugin: str, version: str | None) -> str:
 
 
 # ---------------------------------------------------------------- opening
+
+_TEXT_HINT = "; was the built-in open() meant?"
 
 
 def not_found(path: Any, error: OSError, hint: str = "") -> OpenError:
@@ -143,8 +145,16 @@ def file_refused(path: Any, status: str, errno: int, raw: bytes) -> OpenError:
         error.differences = (reason,)
         return error
     if "text" in reason:
-        reason += "; was the built-in open() meant?"
+        reason += _TEXT_HINT
     return InvalidPluginError(codes.ENOEXEC, opening(path, reason), path, phase="read")
+
+
+def inspecting(error: OpenError, hint: str) -> OpenError:
+    """The error of a file that inspect could not read, in its own words; `hint` is for a path that leads nowhere."""
+    found = hint if isinstance(error, PluginNotFoundError) else ""
+    reason = str(error).removeprefix(opening(error.path, "")).removesuffix(_TEXT_HINT)
+    error.strerror = opening(error.path, f"{reason}{found}", "inspect")
+    return error
 
 
 def already_loaded(path: Any, name: str, raw: bytes) -> AlreadyLoadedError:

@@ -48,6 +48,13 @@ def search(name: str) -> str | None:
     return None
 
 
+def hint(path: str | bytes, verb: str) -> str:
+    """For a path that leads nowhere and is a bare name: where the system has such a library; else nothing."""
+    name = os.fsdecode(path)
+    found = search(name)
+    return f"; {verb} takes paths only; the system has {_errors.quote(found)}" if found else ""
+
+
 def folders() -> list[str]:
     """The folders of LD_LIBRARY_PATH, of the loader's configuration, and its built-in ones, that exist."""
     given = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]

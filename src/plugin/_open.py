@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from plugin import _cache, _errors, _plugin
+from plugin import _cache, _errors, _find, _plugin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     class _Base(_plugin.Library, Generic[T_co]): ...
 
 else:
+    T_co = None
 
     class _Base(_plugin.Library):
         __slots__ = ()
@@ -56,7 +57,7 @@ class Symbols(Mapping[str, _plugin.Symbol]):
         return f"<symbols of {self._library.name}: {', '.join(self)}>"
 
 
-class Plugin(_Base["T_co"] if TYPE_CHECKING else _Base):
+class Plugin(_Base[T_co]):
     """An open plugin.  The same file gives the same object for the life of the process; it is never unloaded.
 
     Thread-safety: any thread may look up and call; with a GIL, calls hold it.
@@ -118,7 +119,7 @@ def open(  # noqa: A001
     try:
         identity = _plugin.identify(encoded)
     except OSError as error:
-        raise _errors.not_found(shown, error, _hint(shown)) from None
+        raise _errors.not_found(shown, error, _find.hint(shown, "open")) from None
     plugin = _cache.by_file(identity)
     if plugin is not None:
         changed = identity != plugin._identity
@@ -171,20 +172,13 @@ def _real(encoded: bytes, shown: str | bytes) -> bytes:
         raise _errors.not_found(shown, error) from None
 
 
-def _hint(shown: str | bytes) -> str:
-    """For a bare name: where the system has such a library."""
-    name = os.fsdecode(shown)
-    if "/" in name:
-        return ""
-    from plugin._find import search
-
-    found = search(name)
-    return f"; open takes paths only; the system has {_errors.quote(found)}" if found else ""
-
-
 def reopen(path: str, name: str, declaration: str | None) -> _plugin.Symbol:
     """The Symbol that was pickled; a host's declaration of it goes along."""
     plugin = open(path)
-    if declaration is not None:
+    if declaration is None or plugin.symbols[name].declaration == declaration:
+        return plugin.symbols[name]
+    if name in declaration:
         plugin.declare(declaration)
-    return plugin.symbols[name]
+        return plugin.symbols[name]
+    typed = plugin.symbols[name].as_type(declaration)  # it came from lookup(name, "double (double)")
+    return typed if isinstance(typed, _plugin.Symbol) else typed.__self__  # type: ignore[no-any-return]

@@ -195,7 +195,7 @@ def _method_types(protocol: type, name: str) -> tuple[list[Any], Any]:
         raise TypeError(f"{protocol.__name__}.{name} is not a plain method")
     try:
         hints = typing.get_type_hints(method)
-    except NameError as error:
+    except (NameError, AttributeError, TypeError) as error:
         raise TypeError(f"the annotations of {protocol.__name__}.{name} cannot be evaluated: {error}") from None
     parameters = list(inspect.signature(method).parameters.values())[1:]
     return [hints.get(parameter.name, typing.Any) for parameter in parameters], hints.get("return", typing.Any)
