@@ -128,7 +128,7 @@ static PyObject *
 lookup_typed(LibraryObject *library, PyObject *name, PyObject *type)
 {
     PyObject *symbol = library_symbol(library, name);
-    PyObject *found = symbol != NULL ? PyObject_CallMethod(symbol, "as_type", "O", type) : NULL;
+    PyObject *found = symbol != NULL ? symbol_as_type(symbol, type) : NULL;
 
     Py_XDECREF(symbol);
     return found;
@@ -313,7 +313,7 @@ Library_clear(LibraryObject *self)
     return 0;
 }
 
-/* The library itself stays mapped, and so do the strings that Python put into its variables. */
+/* The library itself stays mapped, and so do the strings that Python put into its variables, if there are any. */
 static void
 Library_dealloc(LibraryObject *self)
 {
@@ -324,6 +324,9 @@ Library_dealloc(LibraryObject *self)
     Py_XDECREF(self->path);
     Py_XDECREF(self->name);
     Py_XDECREF(self->version);
+    if (self->texts != NULL && PyDict_GET_SIZE(self->texts) == 0) {
+        Py_DECREF(self->texts);
+    }
     scope_free(self->scope);
     elf_free(&self->facts);
     type->tp_free(self);

@@ -182,9 +182,12 @@ def _hint(shown: str | bytes) -> str:
     return f"; open takes paths only; the system has {_errors.quote(found)}" if found else ""
 
 
-def reopen(path: str, name: str, declaration: str | None) -> _plugin.Symbol:
-    """The Symbol that was pickled; a host's declaration of it goes along."""
+def reopen(path: str, name: str, declaration: str | None, bare: bool) -> _plugin.Symbol:
+    """The Symbol that was pickled; a host's declaration of it goes along, as does a bare type that was asserted."""
     plugin = open(path)
+    if bare:
+        use = plugin.lookup(name, declaration)
+        return getattr(use, "__self__", use)  # type: ignore[no-any-return]
     if declaration is not None:
         plugin.declare(declaration)
     return plugin.symbols[name]
