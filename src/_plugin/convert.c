@@ -44,14 +44,32 @@ small_int(PyObject *object, int64_t *value)
     return false;
 }
 
+/* Fail with an OverflowError whose message begins with the number.  Python refuses to print the longest. */
+static int
+too_large(PyObject *object, const Where *where, const char *rest)
+{
+    PyObject *number = PyObject_Str(object);
+
+    if (number == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) {
+        PyErr_Clear();
+        number = PyUnicode_FromString("a number of thousands of digits");
+    }
+    if (number != NULL) {
+        convert_fail(PyExc_OverflowError, where, "%U %s", number, rest);
+        Py_DECREF(number);
+    }
+    return -1;
+}
+
 static int
 out_of_range(const Type *type, PyObject *object, const Where *where)
 {
-    char spelling[64];
+    char spelling[64], rest[128];
 
     type_spell(type, NULL, spelling, sizeof spelling);
-    return convert_fail(PyExc_OverflowError, where, "%S does not fit %s (%d bits, %s)", object, spelling,
-                        (int)(8 * type->size), type->is_signed ? "signed" : "unsigned");
+    PyOS_snprintf(rest, sizeof rest, "does not fit %s (%d bits, %s)", spelling, (int)(8 * type->size),
+                  type->is_signed ? "signed" : "unsigned");
+    return too_large(object, where, rest);
 }
 
 /* Whether a 64-bit value lies in the type's range. */
@@ -123,7 +141,7 @@ convert_bool(PyObject *object, const Where *where, Value *value)
         return wrong_type("a bool", object, where);
     }
     if (!small_int(object, &number) || (number != 0 && number != 1)) {
-        return convert_fail(PyExc_OverflowError, where, "%S is neither 0 nor 1", object);
+        return too_large(object, where, "is neither 0 nor 1");
     }
     value->i = number;
     return 0;
@@ -145,6 +163,10 @@ convert_float(const Type *type, PyObject *object, const Where *where, Value *val
         }
         number = PyFloat_AsDouble(object);
         if (number == -1.0 && PyErr_Occurred()) {
+            if (PyLong_Check(object) && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+                PyErr_Clear();
+                return too_large(object, where, "does not fit double (64 bits)");
+            }
             return -1;
         }
     }
@@ -155,7 +177,7 @@ convert_float(const Type *type, PyObject *object, const Where *where, Value *val
     value->i = 0;
     value->f = (float)number;
     if (isinf(value->f) && !isinf(number)) {
-        return convert_fail(PyExc_OverflowError, where, "%S does not fit float (32 bits)", object);
+        return too_large(object, where, "does not fit float (32 bits)");
     }
     return 0;
 }
@@ -242,6 +264,9 @@ convert_string(PyObject *object, bool bytes_only, const Where *where, const char
     if (PyUnicode_Check(object) && !bytes_only) {
         *string = PyUnicode_AsUTF8AndSize(object, &size);
         if (*string == NULL) {
+            if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+                return -1;
+            }
             PyErr_Clear();
             return convert_fail(PyExc_ValueError, where, "the str has a lone surrogate, which UTF-8 cannot encode");
         }
@@ -393,7 +418,7 @@ convert_buffer(const Type *item, int dims, PyObject *object, const Where *where,
 int
 convert_foreign_pointer(PyObject *object, void **address)
 {
-    PyObject *module, *result;
+    PyObject *module, *function, *result;
 
     if (strncmp(Py_TYPE(object)->tp_name, "_cffi_backend.", 14) != 0) {
         PyObject *modules = PyImport_GetModuleDict();   /* borrowed: no ctypes object without ctypes */
@@ -406,7 +431,9 @@ convert_foreign_pointer(PyObject *object, void **address)
     if (module == NULL) {
         return -1;
     }
-    result = PyObject_CallMethod(module, "address_of", "O", object);
+    function = PyObject_GetAttrString(module, "address_of");
+    result = function != NULL ? PyObject_CallOneArg(function, object) : NULL;   /* a tuple is one argument, too */
+    Py_XDECREF(function);
     Py_DECREF(module);
     if (result == NULL || result == Py_None) {
         Py_XDECREF(result);
