@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 
 from plugin import _errors
@@ -80,10 +79,16 @@ def _candidates(folder: str, name: str) -> list[str]:
     if ".so" in name:
         return [name]
     stem = name if name.startswith("lib") else f"lib{name}"
-    pattern = re.compile(re.escape(stem) + r"\.so((?:\.\d+)*)")
-    matches = [match for match in map(pattern.fullmatch, os.listdir(folder)) if match]
-    matches.sort(key=lambda match: [int(part) for part in match[1].split(".")[1:]], reverse=True)
-    return [match[0] for match in matches]
+    found = {file: _version(file, f"{stem}.so") for file in os.listdir(folder)}
+    return [file for file, version in sorted(found.items(), key=lambda pair: pair[1] or [], reverse=True) if version]
+
+
+def _version(file: str, start: str) -> list[int] | None:
+    """The numbers behind `start` in libz.so.1.2, behind a zero; None for the file of another library."""
+    parts = file.removeprefix(start).split(".")
+    if not file.startswith(start) or parts[0] or not all(part.isdecimal() for part in parts[1:]):
+        return None
+    return [0, *map(int, parts[1:])]
 
 
 def _is_library(path: str) -> bool:
