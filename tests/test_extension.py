@@ -8,9 +8,10 @@ import subprocess
 import sys
 import textwrap
 
-import plugin
 import pytest
 import support
+
+import plugin
 
 EXTENSION = pathlib.Path(plugin._plugin.__file__)
 COUNTING = """
@@ -82,8 +83,21 @@ class TestImport:
 
     def test_light(self):
         """It imports none of the standard library's heavy modules."""
-        heavy = {"ctypes", "typing", "inspect", "dataclasses", "subprocess", "re", "enum", "functools", "pathlib",
-                 "threading", "logging", "numpy", "cffi"}
+        heavy = {
+            "ctypes",
+            "typing",
+            "inspect",
+            "dataclasses",
+            "subprocess",
+            "re",
+            "enum",
+            "functools",
+            "pathlib",
+            "threading",
+            "logging",
+            "numpy",
+            "cffi",
+        }
 
         imported = set(self.lonely("modules").split())
 
@@ -159,17 +173,22 @@ class TestInterpreters:
     def script(self, create, path):
         """A process that runs CODE in the main interpreter, then three times in another, then in the main one."""
         code = f"PATH = {path!r}\n{textwrap.dedent(self.CODE)}"
-        return "\n".join([
-            f"CODE = {code!r}", "exec(CODE)",
-            "try: import _interpreters as interpreters",
-            "except ImportError: import _xxsubinterpreters as interpreters",
-            "def check(failure):",
-            "    if failure is not None: raise SystemExit(str(failure))",
-            "for _ in range(3):",
-            f"    other = interpreters.create({create})",
-            "    check(interpreters.run_string(other, CODE)); check(interpreters.run_string(other, CODE))",
-            "    interpreters.destroy(other)", "exec(CODE)", "print('done')",
-        ])
+        return "\n".join(
+            [
+                f"CODE = {code!r}",
+                "exec(CODE)",
+                "try: import _interpreters as interpreters",
+                "except ImportError: import _xxsubinterpreters as interpreters",
+                "def check(failure):",
+                "    if failure is not None: raise SystemExit(str(failure))",
+                "for _ in range(3):",
+                f"    other = interpreters.create({create})",
+                "    check(interpreters.run_string(other, CODE)); check(interpreters.run_string(other, CODE))",
+                "    interpreters.destroy(other)",
+                "exec(CODE)",
+                "print('done')",
+            ]
+        )
 
     def test_shared_gil(self, build):
         """A second interpreter opens the same plugin; init does not run again, and nothing breaks when it ends."""
@@ -216,7 +235,9 @@ class TestPublicNames:
 
     def test_all(self):
         """__all__ has every public name of the package but its modules, each once, in order."""
-        public = [name for name, value in vars(plugin).items() if not name.startswith("_") and not inspect.ismodule(value)]
+        public = [
+            name for name, value in vars(plugin).items() if not name.startswith("_") and not inspect.ismodule(value)
+        ]
 
         assert sorted([*public, "__version__"]) == sorted(plugin.__all__)
 
@@ -225,7 +246,11 @@ class TestPublicNames:
         stub = EXTENSION.with_name("_plugin.pyi").read_text()
         names = {name for name in vars(plugin._plugin) if not name.startswith("__")}
 
-        missing = {name for name in names if f"class {name}" not in stub and f"def {name}" not in stub and f"{name}:" not in stub}
+        missing = {
+            name
+            for name in names
+            if f"class {name}" not in stub and f"def {name}" not in stub and f"{name}:" not in stub
+        }
 
         assert set() == missing
 

@@ -10,6 +10,7 @@ import types
 import leak_cases
 import leak_driver
 import pytest
+
 from plugin import _plugin
 
 INIT = """
@@ -50,8 +51,18 @@ def folder(tmp_path_factory):
     def compile_(name, source, *flags):
         file = folder / f"{name}.c"
         file.write_text(source)
-        support.run(*support.compiler_command(), "-shared", "-fPIC", "-O1", "-I", support.include_directory(), file,
-                    *flags, "-o", folder / f"{name}.so")
+        support.run(
+            *support.compiler_command(),
+            "-shared",
+            "-fPIC",
+            "-O1",
+            "-I",
+            support.include_directory(),
+            file,
+            *flags,
+            "-o",
+            folder / f"{name}.so",
+        )
         file.unlink()
         return folder / f"{name}.so"
 
@@ -67,7 +78,9 @@ def folder(tmp_path_factory):
     return str(folder)
 
 
-@pytest.mark.skipif("PLUGIN_SANITIZE" in os.environ or "LD_PRELOAD" in os.environ, reason="the sanitizer's own memory grows")
+@pytest.mark.skipif(
+    "PLUGIN_SANITIZE" in os.environ or "LD_PRELOAD" in os.environ, reason="the sanitizer's own memory grows"
+)
 class TestLeaks:
     """Thousands of rounds of one case, in a process of its own for each entry."""
 
@@ -92,8 +105,12 @@ class TestLeaks:
 
     def test_leak_is_seen(self, folder):
         """The measure sees one leaked object, and one leaked reference, of each round."""
-        code = "import leak_driver, json; kept = []; print(json.dumps(leak_driver.growth(lambda: kept.append(object()))))"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent)
+        code = (
+            "import leak_driver, json; kept = []; print(json.dumps(leak_driver.growth(lambda: kept.append(object()))))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent
+        )
 
         assert leak_driver.ROUNDS <= json.loads(done.stdout)["blocks"]
 
@@ -103,7 +120,9 @@ class TestLeaks:
             "import ctypes, leak_driver, json; malloc = ctypes.CDLL(None).malloc; malloc.restype = ctypes.c_void_p\n"
             "print(json.dumps(leak_driver.growth(lambda: malloc(16))))"
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent
+        )
 
         assert 16 * leak_driver.ROUNDS <= json.loads(done.stdout)["bytes"]
 
@@ -113,7 +132,9 @@ class TestCompleteness:
 
     def test_every_entry(self, folder):
         """Each function, method, attribute and slot that the core defines has a case, and no case is for another."""
-        code = "import leak_cases, sys, json; print(json.dumps(sorted({of for of, _ in leak_cases.cases(sys.argv[1])})))"
+        code = (
+            "import leak_cases, sys, json; print(json.dumps(sorted({of for of, _ in leak_cases.cases(sys.argv[1])})))"
+        )
         done = subprocess.run(
             [sys.executable, "-c", code, folder], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent
         )

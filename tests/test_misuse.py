@@ -9,8 +9,9 @@ import subprocess
 import sys
 import textwrap
 
-import plugin
 import pytest
+
+import plugin
 
 NODES = """
 #include <plugin.h>
@@ -106,11 +107,18 @@ class TestChains:
     def test_long_borrowed(self, nodes):
         """Walking along a list of three thousand borrowed objects does not overflow the stack at its end."""
         path = nodes.path
-        lines = ("import plugin", f"node = plugin.open({path!r}).lookup('First')()", "method = type(node).Next",
-                 "for _ in range(3000): node = method(node)", "import resource, threading",
-                 "threading.stack_size(65536)", "def drop(things): things.clear()",
-                 "things = [node]; del node", "thread = threading.Thread(target=drop, args=(things,))",
-                 "thread.start(); thread.join(); print('done')")
+        lines = (
+            "import plugin",
+            f"node = plugin.open({path!r}).lookup('First')()",
+            "method = type(node).Next",
+            "for _ in range(3000): node = method(node)",
+            "import resource, threading",
+            "threading.stack_size(65536)",
+            "def drop(things): things.clear()",
+            "things = [node]; del node",
+            "thread = threading.Thread(target=drop, args=(things,))",
+            "thread.start(); thread.join(); print('done')",
+        )
 
         assert "done\n" == in_another_process(*lines)
 
@@ -195,6 +203,12 @@ class TestLookups:
         with pytest.raises(TypeError):
             nodes.lookup("bare", kind)
 
+    def test_bare_type_has_no_name(self, nodes):
+        """A symbol with a bare type is compared with a declaration that has a name."""
+        bare = nodes.lookup("bare", "int (int)").__self__
+
+        assert 3 == bare.as_type("int bare(int x)")(3)
+
     def test_load_of_other_types(self, nodes):
         """The core makes objects of Library and its subclasses only."""
         code = f"import plugin; plugin._plugin.load(int, {nodes.path.encode()!r}, 'x', plugin.RTLD_NOW, None)"
@@ -217,7 +231,9 @@ class TestLookups:
         count = 38
         names = [f"{'n' * 300}{number}" for number in range(count)]
         parameters = ", ".join(f"int {name}" for name in names)
-        p = plugin.open(build("int many(void) { return 1; }", "-fvisibility=default"), declare=f"int many({parameters});")
+        p = plugin.open(
+            build("int many(void) { return 1; }", "-fvisibility=default"), declare=f"int many({parameters});"
+        )
 
         assert 1 == p.lookup("many")(*range(count))
         assert textwrap.dedent(p.lookup("many").__doc__).startswith("int many(")
