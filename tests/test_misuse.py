@@ -4,6 +4,7 @@ import copy
 import ctypes
 import gc
 import itertools
+import os
 import pickle
 import subprocess
 import sys
@@ -50,9 +51,10 @@ def nodes(build):
     return plugin.open(build("#include <stdbool.h>\n" + source, "-fvisibility=default"))
 
 
-def in_another_process(*lines):
+def in_another_process(*lines, **environment):
     """Run Python code in a process of its own, which may crash; AssertionError if it does."""
-    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
+    environment = {**os.environ, **environment}
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, f"status {done.returncode}: {done.stderr}"
     return done.stdout
 
@@ -135,6 +137,28 @@ class TestChains:
         gc.collect()
 
         assert before + 3000 == freed()
+
+
+class TestRelease:
+    """The function of plugin_free."""
+
+    def test_preloaded(self, build):
+        """It is the one that the plugin's own call would reach: a preloaded one, as of another malloc, comes first."""
+        source = 'int puts(const char *); void free(void *); void release(void *p) {{ puts("{}"); free(p); }}'
+        preloaded, needed = (build(source.format(word), "-fvisibility=default") for word in ("preloaded", "needed"))
+        declare = "plugin_free(release) char *make(void);"
+        text = 'void release(void *); char *strdup(const char *); char *make(void) { release(0); return strdup("x"); }'
+        path = build(text, needed, "-fvisibility=default")
+        lines = (
+            "import ctypes, plugin",
+            f"p = plugin.open({path!r}, declare={declare!r})",
+            "assert p.lookup('make')() == 'x'",
+            "ctypes.CDLL(None).fflush(None)",
+        )
+        others = os.environ.get("LD_PRELOAD", "")
+
+        assert "needed\n" * 2 == in_another_process(*lines)
+        assert "preloaded\n" * 2 == in_another_process(*lines, LD_PRELOAD=f"{others} {preloaded}".strip())
 
 
 class TestArguments:

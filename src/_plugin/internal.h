@@ -298,7 +298,8 @@ extern PyType_Spec library_spec;
 /* The Symbol of that name, made and remembered. */
 PyObject *library_symbol(LibraryObject *library, PyObject *name);
 
-/* The address of a symbol of this library or, if `anywhere`, of the libraries that it needs.
+/* The address of a symbol of this library or, if `anywhere`, of what the library's own reference to it would be bound
+ * to: the global symbol of that name, else that of a library that it needs.
  * NULL without an exception and with `reason`. */
 void *library_address(LibraryObject *library, const char *name, bool anywhere, SymbolFacts *facts,
                       char reason[REASON_MAX]);

@@ -1,6 +1,8 @@
 /* The Python type Library, the C half of Plugin: lookups in a library that load.c has opened. */
 #include "internal.h"
 
+#include <dlfcn.h>
+
 /* ------------------------------------------------------------------ helpers */
 
 PyObject *
@@ -19,11 +21,13 @@ library_address(LibraryObject *library, const char *name, bool anywhere, SymbolF
     void *address;
 
     reason[0] = '\0';
-    Py_BEGIN_ALLOW_THREADS         /* both wait for the loader's lock, whose holder may want the GIL */
+    Py_BEGIN_ALLOW_THREADS         /* all wait for the loader's lock, whose holder may want the GIL */
     address = pluginLookup(library->handle, name, reason);
-    if (address != NULL && !anywhere &&
-        image_symbol(library->handle, name, address, facts != NULL ? facts : &unused, reason) < 0) {
-        address = NULL;
+    if (address != NULL && image_symbol(library->handle, name, address, facts != NULL ? facts : &unused, reason) < 0) {
+        /* As the library's own reference is bound: a preloaded malloc's free comes before libc's. */
+        void *global = anywhere ? pluginLookup(RTLD_DEFAULT, name, reason) : NULL;
+
+        address = global != NULL || !anywhere ? global : address;
     }
     Py_END_ALLOW_THREADS
     return address;
