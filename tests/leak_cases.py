@@ -168,7 +168,7 @@ def _argument_cases(case, failing, p):
     failing("argument", "too many", scalars, *range(9))
     for number in range(5):
         for name, bad in (("type", "text"), ("error", Bad()), ("range", 10**5000)):
-            arguments = [True, 1, 1, 1.0, 1.0]
+            arguments: list[object] = [True, 1, 1, 1.0, 1.0]
             arguments[number] = bad
             failing("argument", f"scalar {number} {name}", scalars, *arguments)
     for name, bad in (("null", "a\0b"), ("surrogate", "\udfff"), ("type", 1)):
@@ -182,8 +182,8 @@ def _argument_cases(case, failing, p):
     failing("argument", "read-only", p.lookup("fill"), b"abc")
     for name, good in (("bytes", b"x"), ("none", None), ("pointer", plugin.Pointer(8)), ("ctypes", ctypes.c_void_p(8))):
         case("argument", f"address {name}", p.lookup("peek"), good)
-    for name, bad in (("int", 1), ("tuple", (1,)), ("object", Bad()), ("buffer", memoryview(b"abcd")[::2])):
-        failing("argument", f"address {name}", p.lookup("peek"), bad)
+    for name, wrong in (("int", 1), ("tuple", (1,)), ("object", Bad()), ("buffer", memoryview(b"abcd")[::2])):
+        failing("argument", f"address {name}", p.lookup("peek"), wrong)
     case("argument", "object", lambda: use(new(0), 1))
     case("argument", "owned", lambda: p.lookup("take")(new(0)))
     failing("argument", "object then error", lambda: use(new(0), Bad()))

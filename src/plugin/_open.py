@@ -187,7 +187,8 @@ def reopen(path: str, name: str, declaration: str | None, bare: bool) -> _plugin
     plugin = open(path)
     if bare:
         use = plugin.lookup(name, declaration)
-        return getattr(use, "__self__", use)  # type: ignore[no-any-return]
+        symbol: _plugin.Symbol = getattr(use, "__self__", use)
+        return symbol
     if declaration is not None:
         plugin.declare(declaration)
     return plugin.symbols[name]
