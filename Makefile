@@ -83,6 +83,10 @@ $(VENV)/.test: pyproject.toml $(VENV)/.installed
 	$(INSTALL) --group test
 	@touch $@
 
+$(VENV)/.zig: pyproject.toml $(VENV)/.test
+	$(INSTALL) --group zig
+	@touch $@
+
 $(VENV)/.lint: pyproject.toml | $(VENV)/.created
 	$(INSTALL) --group lint
 	@touch $@

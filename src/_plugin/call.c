@@ -21,13 +21,14 @@ static int
 find_keyword(const Callee *callee, PyObject *keyword)
 {
     const Signature *signature = callee->signature;
-    const char *wanted = PyUnicode_AsUTF8(keyword);
+    Py_ssize_t size;
+    const char *wanted = PyUnicode_AsUTF8AndSize(keyword, &size);
     char name[256];
 
     for (int i = 0; i < signature->count && wanted != NULL; i++) {
         if (signature->arguments[i].python >= 0) {
             signature_name(signature, i, name, sizeof name);
-            if (strcmp(name, wanted) == 0) {
+            if (strlen(name) == (size_t)size && memcmp(name, wanted, (size_t)size) == 0) {
                 return signature->arguments[i].python;
             }
         }

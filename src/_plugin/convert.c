@@ -163,6 +163,10 @@ convert_float(const Type *type, PyObject *object, const Where *where, Value *val
         }
         number = PyFloat_AsDouble(object);
         if (number == -1.0 && PyErr_Occurred()) {
+            if (PyLong_Check(object) && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+                PyErr_Clear();
+                return overflow(object, where, "does not fit double (64 bits)");
+            }
             return -1;
         }
     }
@@ -173,7 +177,7 @@ convert_float(const Type *type, PyObject *object, const Where *where, Value *val
     value->i = 0;
     value->f = (float)number;
     if (isinf(value->f) && !isinf(number)) {
-        return convert_fail(PyExc_OverflowError, where, "%S does not fit float (32 bits)", object);
+        return overflow(object, where, "does not fit float (32 bits)");
     }
     return 0;
 }
@@ -260,6 +264,9 @@ convert_string(PyObject *object, bool bytes_only, const Where *where, const char
     if (PyUnicode_Check(object) && !bytes_only) {
         *string = PyUnicode_AsUTF8AndSize(object, &size);
         if (*string == NULL) {
+            if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+                return -1;
+            }
             PyErr_Clear();
             return convert_fail(PyExc_ValueError, where, "the str has a lone surrogate, which UTF-8 cannot encode");
         }
@@ -411,7 +418,7 @@ convert_buffer(const Type *item, int dims, PyObject *object, const Where *where,
 int
 convert_foreign_pointer(PyObject *object, void **address)
 {
-    PyObject *module, *result;
+    PyObject *module, *function, *result;
 
     if (strncmp(Py_TYPE(object)->tp_name, "_cffi_backend.", 14) != 0) {
         PyObject *modules = PyImport_GetModuleDict();   /* borrowed: no ctypes object without ctypes */
@@ -424,7 +431,9 @@ convert_foreign_pointer(PyObject *object, void **address)
     if (module == NULL) {
         return -1;
     }
-    result = PyObject_CallMethod(module, "address_of", "O", object);
+    function = PyObject_GetAttrString(module, "address_of");
+    result = function != NULL ? PyObject_CallOneArg(function, object) : NULL;   /* a tuple is one argument, too */
+    Py_XDECREF(function);
     Py_DECREF(module);
     if (result == NULL || result == Py_None) {
         Py_XDECREF(result);

@@ -259,7 +259,7 @@ typedef struct {
 struct StructInfo {
     PyTypeObject *type;            /* borrowed: it owns this through a capsule */
     Struct *record;                /* borrowed from `library` */
-    LibraryObject *library;        /* owned: whose declaration made the type */
+    LibraryObject *library;        /* whose declaration made the type, which owns it: there the GC sees it */
     int count;
     Method *methods;               /* owned */
     PyMethodDef *definitions;      /* owned, ended by an empty one */
@@ -291,8 +291,7 @@ struct LibraryObject {
     PyObject *found;               /* dict: name -> what lookup gives */
     PyObject *symbols;             /* dict: name -> Symbol */
     PyObject *texts;               /* dict: name of a variable -> the string that Python wrote there last */
-    PyObject *pending;             /* list of capsules: struct types that are being made, or NULL */
-    PyObject *weakrefs;
+    PyObject *pending;             /* list of struct types that are being made, or NULL */
 };
 
 extern PyType_Spec library_spec;
@@ -300,7 +299,8 @@ extern PyType_Spec library_spec;
 /* The Symbol of that name, made and remembered. */
 PyObject *library_symbol(LibraryObject *library, PyObject *name);
 
-/* The address of a symbol of this library or, if `anywhere`, of the libraries that it needs.
+/* The address of a symbol of this library or, if `anywhere`, of what the library's own reference to it would be bound
+ * to: the global symbol of that name, else that of a library that it needs.
  * NULL without an exception and with `reason`. */
 void *library_address(LibraryObject *library, const char *name, bool anywhere, SymbolFacts *facts,
                       char reason[REASON_MAX]);
@@ -334,6 +334,9 @@ extern PyType_Spec symbol_spec, function_spec;
 /* A Symbol of the kind that the declaration, or without one the file, says.  `declaration` is copied, may be NULL. */
 PyObject *symbol_new(LibraryObject *library, PyObject *name, void *address, const SymbolFacts *facts,
                      const Declaration *declaration);
+
+/* What lookup gives for it, its type asserted: C text or a Python type. */
+PyObject *symbol_as_type(PyObject *symbol, PyObject *type);
 
 /* What lookup gives for it: a built-in function, the Variable, or the untyped Symbol itself. */
 PyObject *symbol_use(PyObject *symbol);

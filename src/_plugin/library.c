@@ -1,6 +1,8 @@
 /* The Python type Library, the C half of Plugin: lookups in a library that load.c has opened. */
 #include "internal.h"
 
+#include <dlfcn.h>
+
 /* ------------------------------------------------------------------ helpers */
 
 PyObject *
@@ -19,11 +21,13 @@ library_address(LibraryObject *library, const char *name, bool anywhere, SymbolF
     void *address;
 
     reason[0] = '\0';
-    Py_BEGIN_ALLOW_THREADS         /* both wait for the loader's lock, whose holder may want the GIL */
+    Py_BEGIN_ALLOW_THREADS         /* all wait for the loader's lock, whose holder may want the GIL */
     address = pluginLookup(library->handle, name, reason);
-    if (address != NULL && !anywhere &&
-        image_symbol(library->handle, name, address, facts != NULL ? facts : &unused, reason) < 0) {
-        address = NULL;
+    if (address != NULL && image_symbol(library->handle, name, address, facts != NULL ? facts : &unused, reason) < 0) {
+        /* As the library's own reference is bound: a preloaded malloc's free comes before libc's. */
+        void *global = anywhere ? pluginLookup(RTLD_DEFAULT, name, reason) : NULL;
+
+        address = global != NULL || !anywhere ? global : address;
     }
     Py_END_ALLOW_THREADS
     return address;
@@ -128,7 +132,7 @@ static PyObject *
 lookup_typed(LibraryObject *library, PyObject *name, PyObject *type)
 {
     PyObject *symbol = library_symbol(library, name);
-    PyObject *found = symbol != NULL ? PyObject_CallMethod(symbol, "as_type", "O", type) : NULL;
+    PyObject *found = symbol != NULL ? symbol_as_type(symbol, type) : NULL;
 
     Py_XDECREF(symbol);
     return found;
@@ -313,7 +317,7 @@ Library_clear(LibraryObject *self)
     return 0;
 }
 
-/* The library itself stays mapped, and so do the strings that Python put into its variables. */
+/* The library itself stays mapped, and so do the strings that Python put into its variables, if there are any. */
 static void
 Library_dealloc(LibraryObject *self)
 {
@@ -324,6 +328,9 @@ Library_dealloc(LibraryObject *self)
     Py_XDECREF(self->path);
     Py_XDECREF(self->name);
     Py_XDECREF(self->version);
+    if (self->texts != NULL && PyDict_GET_SIZE(self->texts) == 0) {
+        Py_DECREF(self->texts);
+    }
     scope_free(self->scope);
     elf_free(&self->facts);
     type->tp_free(self);

@@ -160,6 +160,7 @@ read_library(PyTypeObject *type, const char *path, PyObject *shown, int mode, co
     if (library == NULL) {
         return NULL;
     }
+    PyObject_GC_UnTrack(library);  /* until it is complete nobody finds it, by gc.get_objects() either */
     library->state = state_of(type);
     library->mode = mode;
     Py_BEGIN_ALLOW_THREADS
@@ -170,6 +171,8 @@ read_library(PyTypeObject *type, const char *path, PyObject *shown, int mode, co
         Py_CLEAR(library);
     } else if (set_names(library, path) < 0 || check_init(library) < 0 || declare_early(library, declare) < 0) {
         Py_CLEAR(library);
+    } else {
+        PyObject_GC_Track(library);
     }
     return library;
 }
@@ -290,14 +293,18 @@ open_library(LibraryObject *library, const char *path, PyObject *shown)
 PyObject *
 load_library(PyObject *module, PyObject *arguments)
 {
+    ModuleState *state = PyModule_GetState(module);
     PyTypeObject *type;
     PyObject *shown, *result;
     LibraryObject *library;
     const char *path, *declare;
     int mode;
 
-    (void)module;
     if (!PyArg_ParseTuple(arguments, "O!yOiz", &PyType_Type, &type, &path, &shown, &mode, &declare)) {
+        return NULL;
+    }
+    if (!PyType_IsSubtype(type, state->library)) {
+        PyErr_Format(PyExc_TypeError, "load() takes a type derived from Library, not %s", type->tp_name);
         return NULL;
     }
     library = read_library(type, path, shown, mode, declare);

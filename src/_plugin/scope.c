@@ -492,7 +492,7 @@ scope_compare(Scope *scope, const char *text, const Declaration *declared, char 
     if (trial == NULL) {
         return -1;
     }
-    if (asserted.name != NULL && strcmp(asserted.name, declared->name) != 0) {
+    if (asserted.name != NULL && declared->name != NULL && strcmp(asserted.name, declared->name) != 0) {
         snprintf(reason, REASON_MAX, "\"%.400s\" declares another name", text);
         equal = -1;
     } else {

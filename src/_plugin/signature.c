@@ -430,7 +430,7 @@ signature_doc(const Signature *signature, const char *name, bool method, const c
     int used;
 
     for (int i = 0; i < signature->count; i++) {
-        size += sizeof parameter;
+        size += sizeof parameter + strlen(", ");
     }
     result = PyMem_Malloc(size);
     if (result == NULL) {

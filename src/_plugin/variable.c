@@ -1,15 +1,17 @@
 /* The Python type Variable: a number or string in a plugin's memory. */
 #include "internal.h"
 
+/* Fills in `where`: what is typed has a name in UTF-8. */
 static int
-require_typed(SymbolObject *self)
+require_typed(SymbolObject *self, Where *where)
 {
     if (self->declaration.type == NULL) {
         raise_fact(self->library->state, "untyped", "(OOO)", self->name, self->library->name,
                    self->library->path);
         return -1;
     }
-    return 0;
+    where->owner = PyUnicode_AsUTF8(self->name);
+    return where->owner != NULL ? 0 : -1;
 }
 
 static PyObject *
@@ -17,11 +19,11 @@ Variable_get(PyObject *object, void *closure)
 {
     SymbolObject *self = (SymbolObject *)object;
     const Declaration *declaration = &self->declaration;
-    Where where = {PyUnicode_AsUTF8(self->name), NULL};
+    Where where = {NULL, NULL};
     const char *text;
 
     (void)closure;
-    if (require_typed(self) < 0) {
+    if (require_typed(self, &where) < 0) {
         return NULL;
     }
     if (!type_is_string(declaration->type)) {
@@ -72,11 +74,11 @@ static int
 Variable_set(PyObject *object, PyObject *value, void *closure)
 {
     SymbolObject *self = (SymbolObject *)object;
-    Where where = {PyUnicode_AsUTF8(self->name), NULL};
+    Where where = {NULL, NULL};
     Value converted;
 
     (void)closure;
-    if (require_typed(self) < 0) {
+    if (require_typed(self, &where) < 0) {
         return -1;
     }
     if (value == NULL || !is_writable(self)) {

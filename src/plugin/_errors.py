@@ -204,7 +204,8 @@ def init_failed(path: Any, name: str, version: str | None, code: int, raw: bytes
     """PLUGIN_INIT reported a failure."""
     who = f"{name} {version}" if version else name
     again = " (previous failure)" if before else ""
-    error = InitError(None, opening(path, f"init of {who} failed: {_text(raw)} [code {code}]{again}"), path, phase="init")
+    reason = f"init of {who} failed: {_text(raw)} [code {code}]{again}"
+    error = InitError(None, opening(path, reason), path, phase="init")
     error.code = code
     return error
 

@@ -78,7 +78,7 @@ class Plugin(_Base[T_co]):
         return open, (self.path,)
 
 
-def open(  # noqa: A001
+def open(
     path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
     *,
     declare: str | None = None,
@@ -172,13 +172,13 @@ def _real(encoded: bytes, shown: str | bytes) -> bytes:
         raise _errors.not_found(shown, error) from None
 
 
-def reopen(path: str, name: str, declaration: str | None) -> _plugin.Symbol:
-    """The Symbol that was pickled; a host's declaration of it goes along."""
+def reopen(path: str, name: str, declaration: str | None, bare: bool) -> _plugin.Symbol:
+    """The Symbol that was pickled; a host's declaration of it goes along, as does a bare type that was asserted."""
     plugin = open(path)
-    if declaration is None or plugin.symbols[name].declaration == declaration:
-        return plugin.symbols[name]
-    if name in declaration:
+    if bare:
+        use = plugin.lookup(name, declaration)
+        symbol: _plugin.Symbol = getattr(use, "__self__", use)
+        return symbol
+    if declaration is not None:
         plugin.declare(declaration)
-        return plugin.symbols[name]
-    typed = plugin.symbols[name].as_type(declaration)  # it came from lookup(name, "double (double)")
-    return typed if isinstance(typed, _plugin.Symbol) else typed.__self__  # type: ignore[no-any-return]
+    return plugin.symbols[name]

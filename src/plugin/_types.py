@@ -76,9 +76,7 @@ def _compare_function(described: Signature, hint: Any, seen: set[Any]) -> Iterat
     yield from _compare_signature(described, expected, result, seen)
 
 
-def _compare_signature(
-    described: Signature, expected: list[Any] | None, result: Any, seen: set[Any]
-) -> Iterator[str]:
+def _compare_signature(described: Signature, expected: list[Any] | None, result: Any, seen: set[Any]) -> Iterator[str]:
     parameters, results = described
     if expected is not None and len(expected) != len(parameters):
         names = ", ".join(parameter[0] for parameter in parameters)
@@ -145,7 +143,7 @@ def _buffer_name(hint: Any) -> str | None:
 
 
 def _items_match(extra: tuple[str, int, int, bool], hint: Any) -> bool:
-    """Whether an ndarray's dtype, if the type tells it, is that of the C items; extra is (format, bytes, dims, written)."""
+    """Whether an ndarray's dtype, if told, is that of the C items; `extra` is (format, bytes, dims, written)."""
     letter, size = extra[:2]
     parts = typing.get_args(hint)
     dtypes = typing.get_args(parts[1]) if len(parts) > 1 else ()
@@ -179,12 +177,11 @@ def _members(protocol: type) -> Iterator[str]:
     """The names that a Protocol and its bases ask for."""
     for base in reversed(protocol.__mro__):
         if getattr(base, "_is_protocol", False) and base.__module__ != "typing":
-            yield from (name for name in base.__dict__.get("__annotations__", {}) if not name.startswith("_"))
+            yield from (name for name in inspect.get_annotations(base) if not name.startswith("_"))
             yield from (
                 name
                 for name, value in base.__dict__.items()
-                if (not name.startswith("_") or name == "__call__")
-                and (callable(value) or isinstance(value, property))
+                if (not name.startswith("_") or name == "__call__") and (callable(value) or isinstance(value, property))
             )
 
 
