@@ -438,6 +438,11 @@ scope_declare(Scope *scope, const char *text, char reason[REASON_MAX])
 {
     HostText *kept;
 
+    for (kept = scope->first; kept != NULL; kept = kept->next) {
+        if (strcmp(kept->text, text) == 0) {
+            return 0;              /* each open of a host's may bring the same text */
+        }
+    }
     if (try_text(scope, text, reason, all_of_it, NULL) < 0) {
         return -1;
     }
