@@ -179,7 +179,8 @@ class TestBuilt:
     def test_TestIssue53989(self, build, tmp_path):
         """A function of one name in the host's own library and in a plugin: each calls its own."""
         host = build("int helper(void) { return 1; } int ask(void) { return helper(); }", "-fvisibility=default")
-        path = built(tmp_path, manifest("int helper(void); int helper(void) { return 2; } PLUGIN_FUNC(int, ask, (void)) { return helper(); }"), flags=["-O0"])
+        source = "int helper(void) { return 2; } PLUGIN_FUNC(int, ask, (void)) { return helper(); }"
+        path = built(tmp_path, manifest(source), flags=["-O0"])
         script = """
 import ctypes, plugin, sys
 host = ctypes.CDLL(sys.argv[1], ctypes.RTLD_GLOBAL)
@@ -257,9 +258,11 @@ print(found)
 
     def test_TestIssue75102(self, build, tmp_path):
         """Neither init nor constructors of a refused plugin run, also while a Python module is imported."""
-        trap = "__attribute__((constructor)) static void up(void) { __builtin_trap(); } PLUGIN_INIT(void) { __builtin_trap(); }"
+        trap = "__attribute__((constructor)) static void up(void) { __builtin_trap(); }\n"
+        trap += "PLUGIN_INIT(void) { __builtin_trap(); }\n"
+        newer = 'PLUGIN_RECORD_(0x80000777, 0, 0, "x", "y");'
         name = unique()
-        paths = [build(manifest(ADD, name)), build(manifest(trap, name)), build(manifest(trap + 'PLUGIN_RECORD_(0x80000777, 0, 0, "x", "y");'))]
+        paths = [build(manifest(ADD, name)), build(manifest(trap, name)), build(manifest(trap + newer))]
         (tmp_path / "refuser.py").write_text(
             "import plugin, sys\nsaid = []\nfor path in sys.argv[2:]:\n    try:\n        plugin.open(path)\n"
             "    except plugin.OpenError as error:\n        said.append(type(error).__name__)\n"

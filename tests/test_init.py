@@ -71,7 +71,7 @@ class TestOnce:
     def test_without_parameters(self, build):
         """An init without parameters, empty parentheses included, is called."""
         for parameters in ("", "void"):
-            p = plugin.open(build(manifest("PLUGIN_VAR(int, x); PLUGIN_INIT(%s) { x = 5; }" % parameters)))
+            p = plugin.open(build(manifest(f"PLUGIN_VAR(int, x); PLUGIN_INIT({parameters}) {{ x = 5; }}")))
             assert 5 == p.lookup("x").value
 
     def test_not_opened(self, build):
@@ -120,7 +120,7 @@ class TestFailure:
     @pytest.mark.parametrize("code", [-1, -5, 0x7FFFFFFF])
     def test_any_code(self, build, code):
         """Any code but 0 is a failure, a reserved negative one too, and is told as it is."""
-        path = build(manifest("PLUGIN_INIT(plugin_error *error) { error->code = %d; }" % code))
+        path = build(manifest(f"PLUGIN_INIT(plugin_error *error) {{ error->code = {code}; }}"))
 
         with pytest.raises(plugin.InitError) as caught:
             plugin.open(path)

@@ -1,4 +1,4 @@
-"""Plugin.lookup and Plugin.symbols: what is found, what is refused and why, and that the same name gives the same object."""
+"""Plugin.lookup and Plugin.symbols: what is found, what is refused and why, and the same object for the same name."""
 
 import ctypes
 import threading
@@ -84,7 +84,8 @@ class TestFound:
     def test_keywords(self, plain):
         """name and type may be given as keywords, and nothing else."""
         assert 9 == plain.lookup(name="square", type="int (int)")(3)
-        for arguments, keywords in [((), {}), (("square", None, 1), {}), (("square",), {"name": "x"}), (("a",), {"x": 1})]:
+        wrong = [((), {}), (("square", None, 1), {}), (("square",), {"name": "x"}), (("square",), {"x": 1})]
+        for arguments, keywords in wrong:
             with pytest.raises(TypeError):
                 plain.lookup(*arguments, **keywords)
 
@@ -110,7 +111,9 @@ class TestTyped:
         """A type that agrees with what was compiled gives the same callable; parameters' names do not matter."""
         assert declared.lookup("square") is declared.lookup("square", text)
 
-    @pytest.mark.parametrize("text", ["long (int)", "int (int, int)", "int (void)", "int", "unsigned (int)", "int (int *)"])
+    @pytest.mark.parametrize(
+        "text", ["long (int)", "int (int, int)", "int (void)", "int", "unsigned (int)", "int (int *)"]
+    )
     def test_disagrees(self, declared, text):
         """A type that differs is a SymbolTypeError, a TypeError that shows both sides."""
         with pytest.raises(plugin.SymbolTypeError) as caught:
@@ -260,9 +263,10 @@ class TestMissing:
     def test_hidden(self, build, tmp_path):
         """A symbol that is declared and not exported is missed, saying so."""
         (tmp_path / "hide").write_text("{ local: hidden; };")
-        path = build(manifest("PLUGIN_FUNC(int, hidden, (void)) { return 1; }"), f"-Wl,--version-script={tmp_path / 'hide'}")
+        source = manifest("PLUGIN_FUNC(int, hidden, (void)) { return 1; }")
+        p = plugin.open(build(source, f"-Wl,--version-script={tmp_path / 'hide'}"))
 
-        missed(plugin.open(path), "hidden", "declared, but not exported")
+        missed(p, "hidden", "declared, but not exported")
 
     def test_static(self, build):
         """Static functions and hidden ones are missed."""

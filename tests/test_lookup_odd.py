@@ -43,7 +43,7 @@ class TestOfOthers:
 
     def test_imported(self, build):
         """A symbol that the plugin merely uses is refused too."""
-        source = "#include <stdlib.h>\nPLUGIN_FUNC(int, own, (void)) { return atoi(getenv(\"HOME\")); }"
+        source = '#include <stdlib.h>\nPLUGIN_FUNC(int, own, (void)) { return atoi(getenv("HOME")); }'
 
         missed(plugin.open(build(manifest(source))), "getenv", "belongs to")
 
@@ -60,8 +60,8 @@ class TestRefused:
 
     def test_null(self, build):
         """A symbol whose value is NULL is refused, saying so, and not called."""
-        source = "static void *resolve(void) { return 0; }\n" + EXPORT + 'int f(void) __attribute__((ifunc("resolve")));'
-        p = plugin.open(build(source), declare="int f(void);")
+        source = "static void *resolve(void) { return 0; }\n" + EXPORT
+        p = plugin.open(build(source + 'int f(void) __attribute__((ifunc("resolve")));'), declare="int f(void);")
 
         missed(p, "f", "NULL")
 
@@ -108,7 +108,9 @@ class TestNames:
             with pytest.raises(ValueError, match="name of a symbol"):
                 use()
 
-    @pytest.mark.parametrize("name", ["", " ", "squar", "square ", "Square", "square@", "square@@V", "x" * 100_000, "%s%n"])
+    @pytest.mark.parametrize(
+        "name", ["", " ", "squar", "square ", "Square", "square@", "square@@V", "x" * 9999, "%s%n"], ids=ascii
+    )
     def test_near(self, build, name):
         """A name that is nearly one, is empty, has a version or is very long, is missed."""
         p = plugin.open(build(EXPORT + "int square(int x) { return x; }"))
@@ -125,7 +127,9 @@ class TestNames:
 
         assert p.lookup("square") is p.lookup(Name("square"))
 
-    @pytest.mark.parametrize("name", ["odd name", "größe", "a.b$c", "7", "\udcff\udcfe", "日本", "-", "%s%n", "a'b", "x" * 5000])
+    @pytest.mark.parametrize(
+        "name", ["odd name", "größe", "a.b$c", "7", "\udcff\udcfe", "日本", "-", "%s%n", "a'b", "x" * 5000], ids=ascii
+    )
     def test_odd(self, build, name):
         """Odd names, and such that are not UTF-8, are listed, found and called as they are."""
         octal = "".join(f"\\{byte:03o}" for byte in name.encode("utf-8", "surrogateescape"))

@@ -30,7 +30,7 @@ class TestPaths:
 
     def test_from_import(self, library):
         """`from plugin import open` gives the same function."""
-        from plugin import open  # noqa: A004
+        from plugin import open
 
         assert 42 == open(library).lookup("answer")()
         assert open(library) is plugin.open(library)
@@ -92,7 +92,9 @@ class TestPaths:
 
         assert os.path.realpath(library) == p.path
 
-    @pytest.mark.parametrize("wrong", [None, 1, 1.5, ["a"], bytearray(b"a"), object()], ids=lambda value: type(value).__name__)
+    @pytest.mark.parametrize(
+        "wrong", [None, 1, 1.5, ["a"], bytearray(b"a"), object()], ids=lambda value: type(value).__name__
+    )
     def test_wrong_type(self, wrong):
         """What is no path is a TypeError, a file descriptor and a bytearray included."""
         with pytest.raises(TypeError):

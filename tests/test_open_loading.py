@@ -1,10 +1,10 @@
 """What loading does, and what it must not do to the process; and find_library."""
 
 import os
-import subprocess
 import sys
 
 import pytest
+import support
 from hosting import manifest, run_host
 
 import plugin
@@ -17,7 +17,8 @@ class TestLoading:
 
     def test_import_lock(self, build, tmp_path):
         """A Python module that opens a plugin while it is imported works, with another thread importing as well."""
-        (tmp_path / "opener.py").write_text("import plugin, sys\nanswer = plugin.open(sys.argv[2]).lookup('answer')()\n")
+        code = "import plugin, sys\nanswer = plugin.open(sys.argv[2]).lookup('answer')()\n"
+        (tmp_path / "opener.py").write_text(code)
 
         shown = run_host(
             "import sys, threading; sys.path.insert(0, sys.argv[1])\n"
@@ -33,8 +34,8 @@ class TestLoading:
     @pytest.mark.parametrize(("mode", "expected"), [("LOCAL", "1 2\n"), ("GLOBAL", "1 1\n")])
     def test_local_and_global(self, build, mode, expected):
         """Two plugins that share a helper's name each call their own, but with RTLD_GLOBAL both call the first's."""
-        source = "int helper(void); int helper(void) {{ return {0}; }} PLUGIN_FUNC(int, ask, (void)) {{ return helper(); }}"
-        pair = [build(manifest(source.format(i)), "-fvisibility=default", "-O0") for i in (1, 2)]
+        source = "int helper(void) { return NUMBER; } PLUGIN_FUNC(int, ask, (void)) { return helper(); }"
+        pair = [build(manifest(source), f"-DNUMBER={i}", "-fvisibility=default", "-O0") for i in (1, 2)]
 
         shown = run_host(
             "import plugin, sys\n"
@@ -54,7 +55,7 @@ class TestLoading:
 
     def test_denormals(self, build):
         """A library linked with -ffast-math, which flushes denormal numbers to zero, does so for nobody else."""
-        startup = subprocess.run(["cc", "-print-file-name=crtfastmath.o"], capture_output=True, text=True).stdout.strip()
+        startup = support.run(*support.compiler_command(), "-print-file-name=crtfastmath.o").strip()
         if not os.path.isabs(startup):
             pytest.skip("this compiler has no crtfastmath.o")
         library = build("int unused;", startup)

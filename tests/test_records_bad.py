@@ -11,7 +11,7 @@ import plugin
 
 FUNC, VAR, STRUCT, DECLARE, INIT = 0x102, 0x103, 0x104, 0x106, 0x108
 ANSWER = "PLUGIN_FUNC(int, answer, (void)) { return 42; }"
-RAN = '__attribute__((constructor)) static void ran(void) { __builtin_trap(); }\n'  # code that must never run
+RAN = "__attribute__((constructor)) static void ran(void) { __builtin_trap(); }\n"  # code that must never run
 
 
 def record(kind, name, text, size=0, align=0):
@@ -104,7 +104,7 @@ class TestKinds:
 
     def test_known_must_understand(self, build):
         """A known record that must be understood counts as what it is."""
-        source = "int hidden(void); __attribute__((visibility(\"default\"))) int hidden(void) { return 3; }\n"
+        source = 'int hidden(void); __attribute__((visibility("default"))) int hidden(void) { return 3; }\n'
         source += record(0x80000000 | FUNC, "hidden", "int hidden(void)")
 
         assert 3 == plugin.open(build(manifest(source))).lookup("hidden")()
@@ -189,8 +189,8 @@ class TestMalformed:
     def build_note(self, build, folder, data):
         """A plugin with these bytes as a note of its own among the others; it may be opened once."""
         (folder / "note.bin").write_bytes(data)
-        section = f'.pushsection .note.extra,\\"a\\",%note\\n.balign 4\\n.incbin \\"{folder}/note.bin\\"\\n.balign 4\\n.popsection'
-        return build(manifest(ANSWER) + f'__asm__("{section}");\n')
+        section = f'.section .note.extra,\\"a\\",%note\\n.balign 4\\n.incbin \\"{folder}/note.bin\\"\\n.balign 4'
+        return build(manifest(ANSWER) + f'__asm__("{section}\\n.previous");\n')
 
 
 class TestOwnLookup:
