@@ -41,6 +41,7 @@ import array
 import concurrent.futures
 import os
 import pathlib
+from typing import Any
 
 import pytest
 import support
@@ -229,7 +230,7 @@ print(found)
     @pytest.mark.parametrize("make", ["array", "bytearray", "numpy"])
     def test_TestIssue25756_buffers(self, build, make):
         """array, a bytearray seen as doubles, and NumPy arrays are each written in place."""
-        values = array.array("d", range(8))
+        values: Any = array.array("d", range(8))
         if make == "bytearray":
             values = memoryview(bytearray(values.tobytes())).cast("d")
         elif make == "numpy":

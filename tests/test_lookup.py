@@ -62,7 +62,7 @@ class TestFound:
     def test_same_object(self, declared, plain, name):
         """The same name gives the same object each time, from many threads at once too, typed or not."""
         for p in (declared, plain):
-            found = []
+            found: list[object] = []
             threads = [threading.Thread(target=lambda p=p, f=found: f.append(p.lookup(name))) for _ in range(32)]
             for thread in threads:
                 thread.start()
@@ -84,7 +84,12 @@ class TestFound:
     def test_keywords(self, plain):
         """name and type may be given as keywords, and nothing else."""
         assert 9 == plain.lookup(name="square", type="int (int)")(3)
-        wrong = [((), {}), (("square", None, 1), {}), (("square",), {"name": "x"}), (("square",), {"x": 1})]
+        wrong: list[tuple[tuple[object, ...], dict[str, object]]] = [
+            ((), {}),
+            (("square", None, 1), {}),
+            (("square",), {"name": "x"}),
+            (("square",), {"x": 1}),
+        ]
         for arguments, keywords in wrong:
             with pytest.raises(TypeError):
                 plain.lookup(*arguments, **keywords)

@@ -49,8 +49,8 @@ class TestMissing:
         """A missing file is a PluginNotFoundError, which is a FileNotFoundError, with errno, path and phase."""
         error = refused(str(tmp_path / "none.so"), plugin.PluginNotFoundError, "realpath", "No such file")
 
-        assert isinstance(error, FileNotFoundError)
         assert (errno.ENOENT, "find") == (error.errno, error.phase)
+        assert issubclass(plugin.PluginNotFoundError, FileNotFoundError)
 
     def test_path_as_written(self, tmp_path):
         """The error has the path as the caller wrote it, bytes as bytes and relative as relative."""
