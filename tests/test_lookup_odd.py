@@ -1,7 +1,7 @@
 """Lookups of other libraries' symbols, of thread-local and NULL ones, and of names that no C programmer would write."""
 
 import pytest
-from hosting import manifest
+from hosting import manifest, run_host
 from test_lookup import missed
 
 import plugin
@@ -179,3 +179,47 @@ int f_1(void) { return 1; } int f_2(void) { return 2; } int g(void) { return 3; 
 
         assert "f" not in p.symbols
         assert "g" in p.symbols
+
+
+class TestMemory:
+    """What questions cost, when they are asked again and again."""
+
+    def test_types(self, build):
+        """20,000 type assertions of one text, right, wrong or on an untyped symbol, take no memory each."""
+        path = build(
+            manifest("PLUGIN_FUNC(int, f, (void)) { return 1; } int g(void) { return 2; }"), "-fvisibility=default"
+        )
+        script = """
+import plugin, sys
+def resident():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1])
+p = plugin.open(sys.argv[1])
+def ask():
+    for symbol in p.symbols["f"], p.symbols["g"]:
+        symbol.as_type("int (void)")
+    try:
+        p.lookup("f", "int (int)")
+    except plugin.SymbolTypeError:
+        pass
+for rounds in (100, 20000):
+    before = resident()
+    for _ in range(rounds):
+        ask()
+    grown = resident() - before
+assert grown < 500, f"{grown} pages more"
+"""
+        run_host(script, path)
+
+    def test_meaning(self, build):
+        """A text that was asserted before a declaration is read anew after it."""
+        p = plugin.open(build("int f(int x) { return x; }", "-fvisibility=default"))
+        with pytest.raises(plugin.DeclarationError):
+            p.lookup("f", "number (number)")
+        p.symbols["f"].as_type("int (Thing *)")
+
+        p.declare("typedef int number; typedef int Thing;")
+
+        assert 3 == p.lookup("f", "number (number)")(3)
+        with pytest.raises(TypeError):
+            p.symbols["f"].as_type("int (Thing *)")(None)
