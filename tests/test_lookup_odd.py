@@ -190,7 +190,7 @@ class TestMemory:
             manifest("PLUGIN_FUNC(int, f, (void)) { return 1; } int g(void) { return 2; }"), "-fvisibility=default"
         )
         script = """
-import plugin, sys
+import os, plugin, sys
 def resident():
     with open("/proc/self/statm") as statm:
         return int(statm.read().split()[1])
@@ -207,7 +207,7 @@ for rounds in (100, 20000):
     for _ in range(rounds):
         ask()
     grown = resident() - before
-assert grown < 500, f"{grown} pages more"
+assert grown < 500 or "asan" in os.environ.get("LD_PRELOAD", ""), f"{grown} pages more"
 """
         run_host(script, path)
 

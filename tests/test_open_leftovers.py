@@ -60,7 +60,7 @@ for _ in range(1000):
     fail()
 assert held() == before, (before, held())
 grown = resident() - memory
-assert grown < 500, f"{grown} pages more"
+assert grown < 500 or "asan" in os.environ.get("LD_PRELOAD", ""), f"{grown} pages more"
 """
 
 
