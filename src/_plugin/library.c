@@ -233,28 +233,44 @@ Library_symbol(PyObject *object, PyObject *name)
     return library_symbol((LibraryObject *)object, name);
 }
 
+typedef struct {
+    PyObject *exported, *names;    /* dicts, which keep the order */
+} Names;
+
 static int
-add_name(PyObject *names, const char *name)
+add_name(PyObject *names, const char *name, PyObject *among)
 {
     PyObject *object = PyUnicode_DecodeUTF8(name, (Py_ssize_t)strlen(name), "surrogateescape");
-    int failed = object == NULL ? -1 : PyDict_SetItem(names, object, Py_None);
+    int wanted = object == NULL ? -1 : among == NULL ? 1 : PyDict_Contains(among, object);
+    int failed = wanted > 0 ? PyDict_SetItem(names, object, Py_None) : wanted;
 
     Py_XDECREF(object);
     return failed;
 }
 
+/* Only what lookup will find: on ELF systems the file tells what it exports. */
 static int
-add_declared(void *names, const char *name, RecordKind kind)
+add_declared(void *context, const char *name, RecordKind kind)
 {
+    Names *names = context;
+
     (void)kind;
-    return add_name(names, name);
+#ifdef __ELF__
+    return add_name(names->names, name, names->exported);
+#else
+    return add_name(names->names, name, NULL);
+#endif
 }
 
 static int
-add_exported(void *names, const char *name, const SymbolFacts *facts)
+add_exported(void *context, const char *name, const SymbolFacts *facts)
 {
-    (void)facts;
-    return strcmp(name, "plugin_init") == 0 ? 0 : add_name(names, name);
+    Names *names = context;
+
+    if (strcmp(name, "plugin_init") == 0 || facts->kind == SYMBOL_THREAD_LOCAL) {
+        return 0;
+    }
+    return add_name(names->exported, name, NULL);
 }
 
 /* All names, the declared ones first. */
@@ -262,14 +278,16 @@ static PyObject *
 Library_names(PyObject *object, PyObject *unused)
 {
     LibraryObject *self = (LibraryObject *)object;
-    PyObject *names = PyDict_New(), *list = NULL;
+    Names names = {PyDict_New(), PyDict_New()};
+    PyObject *list = NULL;
 
     (void)unused;
-    if (names != NULL && scope_each(self->scope, add_declared, names) == 0 &&
-        image_each(self->handle, add_exported, names) == 0) {
-        list = PyDict_Keys(names);
+    if (names.exported != NULL && names.names != NULL && image_each(self->handle, add_exported, &names) == 0 &&
+        scope_each(self->scope, add_declared, &names) == 0 && PyDict_Merge(names.names, names.exported, 0) == 0) {
+        list = PyDict_Keys(names.names);
     }
-    Py_XDECREF(names);
+    Py_XDECREF(names.exported);
+    Py_XDECREF(names.names);
     return list;
 }
 

@@ -18,6 +18,7 @@ struct Scope {
     const FileFacts *facts;        /* borrowed; NULL without a file */
     Arena arena;
     Entry *names[BUCKETS], *tags[BUCKETS];
+    Entry *types[BUCKETS];         /* what scope_read_type read, by its text: to ask again costs no memory */
     HostText *first, **last;       /* owned: what scope_declare accepted, in order */
     bool prepared;                 /* typedefs and enumerators of the records have been read */
     const Record *misread;         /* a record of that kind that could not be understood, or NULL */
@@ -43,15 +44,21 @@ read_text(Scope *scope, const char *text, char reason[REASON_MAX], Reading readi
 
 /* ------------------------------------------------------------------ tables */
 
-static Entry **
-bucket_of(Scope *scope, const char *name, size_t size, bool tag)
+static size_t
+number_of(const char *name, size_t size)
 {
     uint32_t hash = 2166136261u;
 
     for (size_t i = 0; i < size; i++) {
         hash = (hash ^ (unsigned char)name[i]) * 16777619u;
     }
-    return &(tag ? scope->tags : scope->names)[hash & (BUCKETS - 1)];
+    return hash & (BUCKETS - 1);
+}
+
+static Entry **
+bucket_of(Scope *scope, const char *name, size_t size, bool tag)
+{
+    return &(tag ? scope->tags : scope->names)[number_of(name, size)];
 }
 
 Entry *
@@ -463,14 +470,34 @@ scope_declare(Scope *scope, const char *text, char reason[REASON_MAX])
     kept->next = NULL;
     *scope->last = kept;
     scope->last = &kept->next;
+    memset(scope->types, 0, sizeof scope->types);      /* its names may have a meaning now */
     return 0;
+}
+
+static void
+keep_type(Scope *scope, Entry **bucket, const char *text, const Declaration *declaration)
+{
+    Entry *entry = arena_alloc(&scope->arena, sizeof *entry);
+    char *copy = arena_alloc(&scope->arena, strlen(text) + 1);
+
+    if (entry != NULL && copy != NULL) {
+        *entry = (Entry){.kind = ENTRY_DECLARATION, .name = strcpy(copy, text), .declaration = *declaration, .next = *bucket};
+        *bucket = entry;
+    }
 }
 
 int
 scope_read_type(Scope *scope, const char *text, Declaration *declaration, char reason[REASON_MAX])
 {
+    Entry **bucket = &scope->types[number_of(text, strlen(text))];
     Scope *trial;
 
+    for (const Entry *entry = *bucket; entry != NULL; entry = entry->next) {
+        if (strcmp(entry->name, text) == 0) {
+            *declaration = entry->declaration;
+            return 0;
+        }
+    }
     memset(declaration, 0, sizeof *declaration);
     trial = try_text(scope, text, reason, one_declaration, declaration);
     if (trial == NULL) {
@@ -479,7 +506,11 @@ scope_read_type(Scope *scope, const char *text, Declaration *declaration, char r
     scope_free(trial);
     memset(declaration, 0, sizeof *declaration);
     prepare(scope);
-    return read_text(scope, text, reason, one_declaration, declaration);
+    if (read_text(scope, text, reason, one_declaration, declaration) < 0) {
+        return -1;
+    }
+    keep_type(scope, bucket, text, declaration);
+    return 0;
 }
 
 int

@@ -121,15 +121,13 @@ def open(
     except OSError as error:
         raise _errors.not_found(shown, error, _find.hint(shown, "open")) from None
     plugin = _cache.by_file(identity)
-    if plugin is not None:
-        changed = identity != plugin._identity
-    else:
+    if plugin is None:
         real = _real(encoded, shown)
         plugin = _cache.by_path(os.fsdecode(real))
-        changed = True
         if plugin is None:
             plugin = _load(real, shown, mode, declare)
-            changed = False
+            identity = plugin._identity
+    changed = identity != plugin._identity  # what by_path found may be another file, or what a thread has just opened
     if changed and on_change == "error":
         raise _errors.stale(shown, plugin.name, plugin.path)
     return _again(plugin, shown, mode, declare)
