@@ -152,12 +152,12 @@ skip_blank(Parser *parser, const char *at)
         } else if (at[0] == '/' && at[1] == '/') {
             at += strcspn(at, "\n");
         } else if (at[0] == '/' && at[1] == '*') {
-            const char *end = strstr(at + 2, "*/");
-
-            if (end == NULL) {
-                parse_fail(parser, "a comment has no end");
+            for (at += 2; at[0] != '*' || at[1] != '/'; at++) {
+                if (*at == '\0') {
+                    parse_fail(parser, "a comment has no end");
+                }
             }
-            at = end + 2;
+            at += 2;
         } else {
             return at;
         }
