@@ -143,6 +143,8 @@ lookup_typed(LibraryObject *library, PyObject *name, PyObject *type)
     found = symbol != NULL ? PyObject_CallMethod(symbol, "as_type", "O", type) : NULL;
     if (found != NULL && key != NULL) {
         found = remember(library, key, found);
+    } else if (found != NULL) {    /* a Python type only asserts: what is found is what is there without it */
+        Py_SETREF(found, lookup_plain(library, name));
     }
     Py_XDECREF(symbol);
     Py_XDECREF(key);
