@@ -35,7 +35,9 @@ class Parser:
             Driver.require(folder, flags)
         support.run(*support.compiler_command(), *FLAGS, *flags, "-I", PARTS, *SOURCES, "-o", self.program)
 
-    def play(self, *commands: tuple[str, str] | tuple[str, str, int], records: tuple[Record, ...] = ()) -> list[list[str]]:
+    def play(
+        self, *commands: tuple[str, str] | tuple[str, str, int], records: tuple[Record, ...] = ()
+    ) -> list[list[str]]:
         """The answers to the commands (letter, text, times); AssertionError if the program crashes or complains.
 
         An answer is a status ("ok", "no", "none", "lost", "changed") and two fields.

@@ -126,7 +126,11 @@ class TestLayout:
 
     def test_alike(self, parser: Parser) -> None:
         """Structs that differ only in what a typedef means have different keys; in blanks only, the same."""
-        texts = ["typedef int T; struct S { T x; };", "typedef long T; struct S { T x; };", "typedef int T;struct S{T x;};"]
+        texts = [
+            "typedef int T; struct S { T x; };",
+            "typedef long T; struct S { T x; };",
+            "typedef int T;struct S{T x;};",
+        ]
 
         keys = [parser.play(("d", text), ("k", "S"))[1][1] for text in texts]
 
@@ -137,6 +141,8 @@ class TestLayout:
         """A difference in the last of a hundred structs that name each other is one of the first."""
         chain = " ".join(f"struct S{i} {{ struct S{i + 1} *next; }};" for i in range(100))
 
-        keys = [parser.play(("d", f"{chain} struct S100 {{ {end} x; }};"), ("k", "S0"))[1][1] for end in ("int", "long")]
+        keys = [
+            parser.play(("d", f"{chain} struct S100 {{ {end} x; }};"), ("k", "S0"))[1][1] for end in ("int", "long")
+        ]
 
         assert keys[0] != keys[1]

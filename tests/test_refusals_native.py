@@ -73,7 +73,9 @@ class TestCalls:
 
         assert [] == [word for word in words if word not in reason], reason
 
-    @pytest.mark.parametrize("attribute", ["packed", "aligned(16)", "__packed__", "mode(SI)", "vector_size(16)", "ms_abi"])
+    @pytest.mark.parametrize(
+        "attribute", ["packed", "aligned(16)", "__packed__", "mode(SI)", "vector_size(16)", "ms_abi"]
+    )
     def test_attributes(self, parser: Parser, attribute: str) -> None:
         """An attribute that changes a layout or a call is refused by name, wherever it stands."""
         for text in ("struct {} S {{ int x; }};", "struct S {{ int x; }} {};", "typedef int {} T;", "int f(int) {};"):

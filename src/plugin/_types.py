@@ -76,9 +76,7 @@ def _compare_function(described: Signature, hint: Any, seen: set[Any]) -> Iterat
     yield from _compare_signature(described, expected, result, seen)
 
 
-def _compare_signature(
-    described: Signature, expected: list[Any] | None, result: Any, seen: set[Any]
-) -> Iterator[str]:
+def _compare_signature(described: Signature, expected: list[Any] | None, result: Any, seen: set[Any]) -> Iterator[str]:
     parameters, results = described
     if expected is not None and len(expected) != len(parameters):
         names = ", ".join(parameter[0] for parameter in parameters)
@@ -186,8 +184,7 @@ def _members(protocol: type) -> Iterator[str]:
             yield from (
                 name
                 for name, value in base.__dict__.items()
-                if (not name.startswith("_") or name == "__call__")
-                and (callable(value) or isinstance(value, property))
+                if (not name.startswith("_") or name == "__call__") and (callable(value) or isinstance(value, property))
             )
 
 
