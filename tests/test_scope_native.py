@@ -161,7 +161,7 @@ class TestRecords:
 
     @pytest.mark.parametrize(("size", "align"), [(4, 4), (8, 8), (16, 4)])
     def test_layout(self, parser: Parser, size: int, align: int) -> None:
-        """A struct that the compiler laid out otherwise is refused with both layouts, and whoever names it by value too."""
+        """A struct that the compiler laid out otherwise is refused with both layouts; who holds one, too."""
         inner = Record(support.STRUCT, "S", "struct S { int x, y; }", size, align)
         outer = Record(support.STRUCT, "T", "struct T { S s; }", size, align)
 

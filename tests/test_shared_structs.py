@@ -120,7 +120,7 @@ class TestNaming:
         assert type(odd.self()) is type(odd)
 
     def test_not_understood(self, build: Build) -> None:
-        """A struct that names one that cannot be used fails as a whole, and again in the same way; others still work."""
+        """A struct that names one that cannot be used fails as a whole, and again in the same way."""
         source = """#include <plugin.h>
             PLUGIN("example.com/bad", "1");
             PLUGIN_STRUCT(Flags, { int a : 3; });

@@ -233,8 +233,8 @@ class TestNoTypes:
         [
             5, 1.5, [], {}, set(), b"int (int, int)", object(), Ellipsis, NotImplemented, typing.TypeVar("T"),
             typing.Literal[3], typing.NoReturn, typing.Generic, typing.ForwardRef("int"), list[int], type, np.float64,
-            Callable[[{}, []], 5], Callable[["int", "int"], "int"],  # type: ignore[misc, list-item]
-            typing.Union[Callable[[int, int], int], None], Protocol,
+            Callable[[{}, []], 5], Callable[["int", "int"], "int"],
+            Callable[[int, int], int] | None, Protocol,
         ],
     )  # fmt: skip
     def test_senseless(self, p: Any, hint: Any) -> None:
@@ -247,9 +247,9 @@ class TestNoTypes:
         """A ParamSpec stands for any parameters; the result is compared all the same."""
         parameters = typing.ParamSpec("parameters")
 
-        assert p.lookup("add", Callable[parameters, int]) is p.lookup("add")  # type: ignore[valid-type]
+        assert p.lookup("add", Callable[parameters, int]) is p.lookup("add")
         with pytest.raises(plugin.SymbolTypeError):
-            p.lookup("add", Callable[parameters, str])  # type: ignore[valid-type]
+            p.lookup("add", Callable[parameters, str])
 
 
 class TestCheckers:

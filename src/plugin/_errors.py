@@ -194,9 +194,7 @@ def init_failed(path: Any, name: str, version: str | None, code: int, raw: bytes
     """PLUGIN_INIT reported a failure."""
     who = f"{name} {version}" if version else name
     again = " (previous failure)" if before else ""
-    error = InitError(
-        None, opening(path, f"init of {who} failed: {_text(raw)} [code {code}]{again}"), path, phase="init"
-    )
+    error = InitError(None, opening(path, f"init of {who} failed: {_text(raw)} [code {code}]{again}"), path, phase="init")
     error.code = code
     return error
 

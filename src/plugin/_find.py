@@ -53,9 +53,7 @@ def folders() -> list[str]:
     given = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
     multiarch = f"{os.uname().machine}-linux-gnu"
     builtin = [f"/lib/{multiarch}", f"/usr/lib/{multiarch}", *_DEFAULTS]
-    return [
-        folder for folder in dict.fromkeys([*given, *_configured(_CONFIGURATION), *builtin]) if os.path.isdir(folder)
-    ]
+    return [folder for folder in dict.fromkeys([*given, *_configured(_CONFIGURATION), *builtin]) if os.path.isdir(folder)]
 
 
 def _configured(path: str, depth: int = 0) -> list[str]:
@@ -95,11 +93,7 @@ def _is_library(path: str) -> bool:
             header, mine = file.read(20), own.read(20)
     except OSError:
         return False
-    return (
-        header[:6] == mine[:6]
-        and header[16:18] == b"\x03\x00"[:: 1 if mine[5] == 1 else -1]
-        and header[18:] == mine[18:]
-    )
+    return header[:6] == mine[:6] and header[16:18] == b"\x03\x00"[:: 1 if mine[5] == 1 else -1] and header[18:] == mine[18:]
 
 
 def get_include() -> str:

@@ -44,7 +44,7 @@ class Record(Fact):
         align: bytes, likewise.
     """
 
-    __slots__ = ("align", "kind", "name", "size", "text")
+    __slots__ = ("kind", "name", "text", "size", "align")
     kind: str
     name: str
     text: str
@@ -61,7 +61,7 @@ class ExportedSymbol(Fact):
         size: bytes, 0 if the file does not say.
     """
 
-    __slots__ = ("kind", "name", "size")
+    __slots__ = ("name", "kind", "size")
     name: str
     kind: str
     size: int
@@ -81,7 +81,7 @@ class Inspection(Fact):
         needed: the libraries that it links.
     """
 
-    __slots__ = ("abi", "build_id", "name", "needed", "path", "records", "soname", "symbols", "version")
+    __slots__ = ("path", "name", "version", "abi", "build_id", "soname", "records", "symbols", "needed")
     path: str
     name: str | None
     version: str | None

@@ -77,7 +77,7 @@ class Plugin(_Base["T_co"]):
         return open, (self.path,)
 
 
-def open(
+def open(  # noqa: A001
     path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
     *,
     declare: str | None = None,

@@ -76,7 +76,9 @@ def _compare_function(described: Signature, hint: Any, seen: set[Any]) -> Iterat
     yield from _compare_signature(described, expected, result, seen)
 
 
-def _compare_signature(described: Signature, expected: list[Any] | None, result: Any, seen: set[Any]) -> Iterator[str]:
+def _compare_signature(
+    described: Signature, expected: list[Any] | None, result: Any, seen: set[Any]
+) -> Iterator[str]:
     parameters, results = described
     if expected is not None and len(expected) != len(parameters):
         names = ", ".join(parameter[0] for parameter in parameters)
@@ -133,7 +135,7 @@ def _is_kind(kind: str, extra: Any, hint: Any, given: bool) -> bool:
         return hint is bytes and not extra[3] and extra[1] <= 1
     if kind == "handle":
         return hint is extra if extra is not None else hint is _plugin.Pointer
-    scalar = next((name for type_, name in _SCALARS.items() if type_ is hint), None)  # a hint may be unhashable
+    scalar = next((name for type_, name in _SCALARS.items() if type_ is hint), None)
     return scalar == kind or (kind == "str" and given and hint is bytes)
 
 
@@ -184,7 +186,8 @@ def _members(protocol: type) -> Iterator[str]:
             yield from (
                 name
                 for name, value in base.__dict__.items()
-                if (not name.startswith("_") or name == "__call__") and (callable(value) or isinstance(value, property))
+                if (not name.startswith("_") or name == "__call__")
+                and (callable(value) or isinstance(value, property))
             )
 
 
