@@ -1,5 +1,14 @@
 """A plugin whose objects the tests of objects use; it counts what it releases."""
 
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import support
+
+import plugin
+
 SOURCE = """
 #include <plugin.h>
 #include <stdlib.h>
@@ -65,3 +74,28 @@ PLUGIN_FUNC(plugin_destructor void, handle_close, (Handle *handle, plugin_error 
     free(handle);
 }
 """
+
+
+@pytest.fixture(scope="module")
+def p(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The plugin of boxes."""
+    folder = tmp_path_factory.mktemp("objects")
+    (folder / "boxes.c").write_text(SOURCE, encoding="utf-8")
+    words = ("-shared", "-fPIC", "-I", support.include_directory(), folder / "boxes.c", "-o", folder / "boxes.so")
+    support.run(*support.compiler_command(), *words)
+    return plugin.open(folder / "boxes.so")
+
+
+@pytest.fixture
+def released(p: Any) -> Callable[[], int]:
+    """How many were released since the last time it was asked; a handle counts as 100."""
+    gc.collect()  # what a failed test before this one still held
+    p.lookup("released").value = 0
+
+    def released() -> int:
+        gc.collect()
+        count = int(p.lookup("released").value)
+        p.lookup("released").value = 0
+        return count
+
+    return released

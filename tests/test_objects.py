@@ -1,44 +1,16 @@
 """Objects that plugins hand out: structs of function pointers used as interfaces, and opaque handles."""
 
-import gc
 import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-import objects_plugin
 import pytest
+from objects_plugin import p, released
 
 import plugin
 
-Build = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def p(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The plugin of boxes."""
-    import support
-
-    folder = tmp_path_factory.mktemp("objects")
-    (folder / "boxes.c").write_text(objects_plugin.SOURCE, encoding="utf-8")
-    words = ("-shared", "-fPIC", "-I", support.include_directory(), folder / "boxes.c", "-o", folder / "boxes.so")
-    support.run(*support.compiler_command(), *words)
-    return plugin.open(folder / "boxes.so")
-
-
-@pytest.fixture
-def released(p: Any) -> Callable[[], int]:
-    """How many were released since the last time it was asked; a handle counts as 100."""
-    gc.collect()  # what a failed test before this one still held
-    p.lookup("released").value = 0
-
-    def released() -> int:
-        gc.collect()
-        count = int(p.lookup("released").value)
-        p.lookup("released").value = 0
-        return count
-
-    return released
+__all__ = ["p", "released"]
 
 
 class TestMethods:
@@ -239,15 +211,16 @@ class TestRelease:
     def test_closed_meanwhile(self, p: Any, released: Callable[[], int]) -> None:
         """An argument that converting a later one closed is a ClosedError, not a call with freed memory."""
 
-        class Index:
-            box = p.lookup("make")(1)
+        boxes = [p.lookup("make")(1)]
 
+        class Index:
             def __index__(self) -> int:
-                self.box.close()
+                boxes[0].close()
                 return 0
 
         with pytest.raises((plugin.ClosedError, ValueError)):
-            p.lookup("take")(Index.box, Index())
+            p.lookup("take")(boxes[0], Index())
+        boxes.clear()
         assert 1 == released()
 
 

@@ -37,7 +37,6 @@ def assert_type(symbol: _plugin.Symbol, hint: Any) -> None:
         TypeError: `hint` is no type that can be compared.
     """
     plugin = symbol.plugin
-    differences: list[str]
     if isinstance(symbol, _plugin.Variable) and (value := symbol._describe()) is not None:
         differences = list(_compare_value(value, hint, set()))
     elif isinstance(symbol, _plugin.Function) and (signature := symbol._describe()) is not None:
