@@ -16,7 +16,7 @@ class TestSpelling:
             ("int ()", "int name(void)"),
             ("double f(double x);", "double name(double x)"),
             ("double f(double)", "double name(double)"),
-            ("unsigned f(long unsigned int, short, signed char)", "unsigned int name(unsigned long, short, signed char)"),
+            ("unsigned f(long unsigned int, signed char)", "unsigned int name(unsigned long, signed char)"),
             ("long int long unsigned f(_Bool)", "unsigned long long name(bool)"),
             ("uint8_t (int64_t, size_t, char)", "uint8_t name(int64_t, size_t, char)"),
             ("const char *const *f(char const *)", "const char *const *name(const char *)"),

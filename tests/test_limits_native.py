@@ -132,11 +132,11 @@ class TestSenseless:
 
     @pytest.mark.parametrize(
         "text",
-        "int | int f( | int f(int | int f(int,) | int f(int)) | int x[ | struct | struct { | struct S { int x } | enum | enum { | "
-        "enum E { A B }; | enum { 1 }; | typedef | ( | ) | * | ; x | = | int x = 3; | int f(void) { } | \\ | \" | ' | '' | /* | "
-        "/ | int f(int) g | @ | extern \"C\" { int f(int); } | using T = int; | template<class T> T f(T); | int& f(int&); | "
-        "int f(int x = 3); | auto f() -> int; | class C; | namespace n { } | plugin_count(n) | int f(int a b); | int 3x; | "
-        "int x, f(int) y; | __attribute__(( | [[ | [[a]] | static_assert(1);".split(" | "),
+        "int | int f( | int f(int | int f(int,) | int f(int)) | int x[ | struct | struct { | struct S { int x } | enum | "  # noqa: E501
+        "enum { | enum E { A B }; | enum { 1 }; | typedef | ( | ) | * | ; x | = | int x = 3; | int f(void) { } | \\ | \" | "  # noqa: E501
+        "' | '' | /* | / | int f(int) g | @ | extern \"C\" { int f(int); } | using T = int; | template<class T> T f(T); | "  # noqa: E501
+        "int& f(int&); | int f(int x = 3); | auto f() -> int; | class C; | namespace n { } | plugin_count(n) | "
+        "int f(int a b); | int 3x; | int x, f(int) y; | __attribute__(( | [[ | [[a]] | static_assert(1);".split(" | "),
     )  # fmt: skip
     def test_refused(self, parser: Parser, text: str) -> None:
         """Each is refused with a reason."""
@@ -161,7 +161,7 @@ class TestSenseless:
 
     def test_every_length(self, parser: Parser) -> None:
         """A declaration that is cut off anywhere is answered without a crash or a complaint."""
-        text = "extern \"C\" plugin_free(g) char *f(enum E { A = 'x' } e, struct S *x plugin_count(*n) /* */, size_t *n plugin_inout);"
+        text = "extern \"C\" plugin_free(g) char *f(enum E { A = 'x' } e, struct S *x plugin_count(*n) /* */, size_t *n plugin_inout);"  # noqa: E501
         commands = [(letter, text[:i]) for i in range(len(text)) for letter in "dt"]
 
         assert len(commands) == len(parser.play(*commands))
