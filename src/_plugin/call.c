@@ -111,12 +111,12 @@ take_pointer(Frame *frame, const Argument *argument, Conversion conversion, void
         frame->where.name = NULL;
         result = convert_text(pointer, argument->bytes, &frame->where);
         if (argument->owned) {
-            handle_release(library, &frame->signature->release, pointer);
+            handle_release(library, &frame->release, pointer);
         }
         return result;
     }
     return handle_new(library, conversion == CONVERT_HANDLE ? argument->type : NULL, pointer, frame->parent,
-                      &frame->signature->release, argument->owned);
+                      &frame->release, argument->owned);
 }
 
 static PyObject *
@@ -133,7 +133,7 @@ static void
 discard(Frame *frame, const Argument *argument, Conversion conversion, Value value)
 {
     if (argument->owned && conversion != CONVERT_SCALAR && value.p != NULL) {
-        handle_release(frame->callee->library, &frame->signature->release, value.p);
+        handle_release(frame->callee->library, &frame->release, value.p);
     }
 }
 
@@ -288,6 +288,9 @@ call_full(const Callee *callee, PyObject *const *args)
     frame.pins = pins;
     frame.taken = taken;
     frame.buffers = buffers;
+    if (signature_release(callee->signature, callee->library, &frame.release) < 0) {
+        return NULL;
+    }
     if (callee->self != NULL) {
         if (handle_check(callee->self, &frame.where) < 0) {
             return NULL;

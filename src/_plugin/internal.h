@@ -138,6 +138,7 @@ typedef struct {
 } Release;
 
 struct Signature {
+    LibraryObject *library;        /* borrowed: the one that it was compiled for; other plugins may share a struct's */
     const Prototype *prototype;    /* borrowed, as all types here: the library lives */
     uint8_t count;                 /* C parameters */
     uint8_t python_count;          /* Python arguments */
@@ -155,6 +156,10 @@ struct Signature {
  * where the prototype cannot be called by this version. */
 Signature *signature_compile(LibraryObject *library, const Prototype *prototype, const Struct *self,
                              char reason[REASON_MAX]);
+
+/* How `library` releases what a call of the signature hands over: its own destructor, not that of the plugin which
+ * declared the same struct first.  Returns 0, or -1 with an exception. */
+int signature_release(const Signature *signature, LibraryObject *library, Release *release);
 
 /* The Python name of parameter `number`: `in_` for `in`, `arg2` for one without. */
 void signature_name(const Signature *signature, int number, char *buffer, size_t size);
@@ -181,6 +186,7 @@ typedef struct {
     const Signature *signature;
     Where where;
     HandleObject *parent;          /* borrowed: the first object that was passed, which results may belong to */
+    Release release;               /* of what the call hands over */
     int buffer_count, pin_count, taken_count;
     /* Arrays beside the frame, as long as the signature needs: a call may stand in the conversions of another, as
      * deep as Python's recursion limit lets it, and all of them share the C stack. */

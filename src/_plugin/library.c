@@ -134,6 +134,9 @@ lookup_typed(LibraryObject *library, PyObject *name, PyObject *type)
     PyObject *symbol = library_symbol(library, name);
     PyObject *found = symbol != NULL ? symbol_as_type(symbol, type) : NULL;
 
+    if (found != NULL && ((SymbolObject *)symbol)->declaration.type != NULL) {
+        Py_SETREF(found, lookup_plain(library, name));     /* asserted only: it is what is there without a type */
+    }
     Py_XDECREF(symbol);
     return found;
 }

@@ -112,8 +112,8 @@ rule_member(Parser *parser, const Field *member)
     parse_require_shape(parser, member->type, "member", member->name);
     for (const Type *type = member->type; type->kind == TYPE_ARRAY; type = type->target) {
         if (type->name != NULL) {
-            parse_fail(parser, "member \"%s\" is an array of no constant length, which has no place in a layout",
-                       member->name);
+            parse_fail(parser, "member \"%s\" is an array of no constant length \"%.80s\", which has no place in a layout",
+                       member->name, type->name);
         }
     }
     rule_words(parser, member->words, WORD_COUNT | WORD_NULLABLE | WORD_BYTES | WORD_OWNED | WORD_RETAINED,

@@ -371,6 +371,7 @@ signature_compile(LibraryObject *library, const Prototype *prototype, const Stru
         PyErr_NoMemory();
         return NULL;
     }
+    signature->library = library;
     signature->prototype = prototype;
     signature->count = (uint8_t)prototype->count;
     signature->is_simple = true;
@@ -395,6 +396,34 @@ signature_compile(LibraryObject *library, const Prototype *prototype, const Stru
         return NULL;
     }
     return signature;
+}
+
+int
+signature_release(const Signature *signature, LibraryObject *library, Release *release)
+{
+    Signature other = {.library = library};
+    char reason[REASON_MAX] = "";
+    Compiler compiler = {.library = library, .signature = &other, .reason = reason};
+    int failed;
+
+    *release = signature->release;
+    if (library == signature->library || release->how != RELEASE_FUNCTION) {
+        return 0;
+    }
+    failed = find_owner(&compiler, &signature->result, signature->result.conversion, signature->prototype->release,
+                        "the result");
+    for (int i = 0; i < signature->count && failed == 0; i++) {
+        const Argument *argument = &signature->arguments[i];
+
+        if (argument->conversion == CONVERT_OUT && argument->result != CONVERT_SCALAR) {
+            failed = find_owner(&compiler, argument, argument->result, NULL, label(argument->field));
+        }
+    }
+    *release = other.release;
+    if (failed < 0) {
+        library_refuse(library, "a method", reason);
+    }
+    return failed;
 }
 
 /* ------------------------------------------------------------------ names and documentation */

@@ -57,7 +57,7 @@ class Symbols(Mapping[str, _plugin.Symbol]):
         return f"<symbols of {self._library.name}: {', '.join(self)}>"
 
 
-class Plugin(_Base[T_co]):
+class Plugin(_Base["T_co"]):
     """An open plugin.  The same file gives the same object for the life of the process; it is never unloaded.
 
     Thread-safety: any thread may look up and call; with a GIL, calls hold it.

@@ -36,14 +36,13 @@ def assert_type(symbol: _plugin.Symbol, hint: Any) -> None:
         SymbolTypeError: they differ, or nothing is declared; both sides are shown.
         TypeError: `hint` is no type that can be compared.
     """
-    described = symbol._describe() if isinstance(symbol, (_plugin.Function, _plugin.Variable)) else None
     plugin = symbol.plugin
-    if described is None:
-        raise _errors.untyped(symbol.name, plugin.name, plugin.path)
-    if isinstance(symbol, _plugin.Variable):
-        differences = list(_compare_value(described, hint, set()))
+    if isinstance(symbol, _plugin.Variable) and (value := symbol._describe()) is not None:
+        differences = list(_compare_value(value, hint, set()))
+    elif isinstance(symbol, _plugin.Function) and (signature := symbol._describe()) is not None:
+        differences = list(_compare_function(signature, hint, set()))
     else:
-        differences = list(_compare_function(described, hint, set()))
+        raise _errors.untyped(symbol.name, plugin.name, plugin.path)
     if differences:
         asserted = f"{show(hint)}: {'; '.join(differences)}"
         raise _errors.type_mismatch(symbol.name, plugin.name, plugin.path, asserted, symbol.declaration or "")
@@ -53,7 +52,7 @@ def show(hint: Any) -> str:
     """How a type is written."""
     if hint is None or hint is type(None):
         return "None"
-    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias):
+    if isinstance(hint, type) and typing.get_origin(hint) is None:
         return hint.__name__
     return repr(hint).replace("collections.abc.", "").replace("typing.", "")
 
@@ -67,7 +66,7 @@ def _compare_function(described: Signature, hint: Any, seen: set[Any]) -> Iterat
         return
     if typing.get_origin(hint) is Callable:
         arguments, result = typing.get_args(hint) or (..., typing.Any)
-        expected = None if arguments is ... else list(arguments)
+        expected = list(arguments) if isinstance(arguments, list) else None
     elif _is_protocol(hint) and callable(getattr(hint, "__call__", None)):  # noqa: B004
         expected, result = _method_types(hint, "__call__")
     else:
@@ -133,7 +132,8 @@ def _is_kind(kind: str, extra: Any, hint: Any, given: bool) -> bool:
         return hint is bytes and not extra[3] and extra[1] <= 1
     if kind == "handle":
         return hint is extra if extra is not None else hint is _plugin.Pointer
-    return _SCALARS.get(hint) == kind or (kind == "str" and given and hint is bytes)
+    scalar = next((name for type_, name in _SCALARS.items() if type_ is hint), None)
+    return scalar == kind or (kind == "str" and given and hint is bytes)
 
 
 def _buffer_name(hint: Any) -> str | None:
@@ -157,7 +157,9 @@ def _items_match(extra: tuple[str, int, int, bool], hint: Any) -> bool:
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
-    """The type without `| None`, and whether that was there."""
+    """The type without what Annotated adds and without `| None`, and whether that was there."""
+    if typing.get_origin(hint) is typing.Annotated:
+        hint = hint.__origin__
     if typing.get_origin(hint) not in (typing.Union, types.UnionType):
         return hint, False
     parts = [part for part in typing.get_args(hint) if part is not type(None)]
