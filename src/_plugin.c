@@ -97,7 +97,7 @@ module_exec(PyObject *module)
 {
     ModuleState *state = PyModule_GetState(module);
 
-    state->errors = PyImport_ImportModule("plugin._errors");
+    state->errors = PyImport_ImportModule("plugin._sentences");
     state->structs = PyDict_New();
     if (state->errors == NULL || state->structs == NULL) {
         return -1;

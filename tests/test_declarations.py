@@ -189,7 +189,7 @@ class TestRecords:
             record(support.ENUM, b"Size", b"enum Size { WIDTH = 1 << 1 }", 4, 4),
             func(b"f", b"float f(samples x plugin_count(n), size_t n, block y)"),
         ]
-        code = "__attribute__((visibility(\"default\"))) float f(const float *x, unsigned long n, float *y) "
+        code = '__attribute__((visibility("default"))) float f(const float *x, unsigned long n, float *y) '
         code += "{ return x[n - 1] + y[1]; }"
         for order in itertools.permutations(records):
             name = f"example.com/order{next(NUMBERS)}".encode()

@@ -21,7 +21,7 @@ typedef struct Signature Signature;
 
 /* All owned. */
 struct ModuleState {
-    PyObject *errors;              /* the module plugin._errors, which writes the sentences */
+    PyObject *errors;              /* the module plugin._sentences, which writes the sentences */
     PyObject *structs;             /* dict: key of a struct -> its type */
     PyTypeObject *library, *symbol, *function, *variable, *handle, *pointer, *structure;
 };
@@ -38,7 +38,7 @@ void *pluginOpen(const char *path, int mode, char reason[REASON_MAX]);
  * Waits for the loader's lock, so it is called without the GIL. */
 void *pluginLookup(void *handle, const char *name, char reason[REASON_MAX]);
 
-/* Raise what the function `fact` of plugin._errors makes of the facts (as Py_BuildValue, a tuple).  Returns NULL. */
+/* Raise what the function `fact` of plugin._sentences makes of the facts (as Py_BuildValue, a tuple).  Returns NULL. */
 PyObject *raise_fact(ModuleState *state, const char *fact, const char *format, ...);
 
 /* ------------------------------------------------------------------ convert.c: single values */

@@ -427,7 +427,7 @@ Function_describe(PyObject *object, PyObject *unused)
 static PyObject *
 Function_signature(PyObject *object, void *closure)
 {
-    PyObject *module = PyImport_ImportModule("plugin._types"), *signature;
+    PyObject *module = PyImport_ImportModule("plugin._signatures"), *signature;
 
     (void)closure;
     signature = module != NULL ? PyObject_CallMethod(module, "signature_of", "O", object) : NULL;

@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 
-from plugin import _errors
+from plugin import _errors, _sentences
 
 _CONFIGURATION = "/etc/ld.so.conf"
 _DEFAULTS = ("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib")
@@ -26,7 +26,7 @@ def find_library(name: str) -> str:
     """
     found = search(name)
     if found is None:
-        message = f"plugin.find_library({_errors.quote(name)}): no such library in {', '.join(folders())}"
+        message = f"plugin.find_library({_sentences.quote(name)}): no such library in {', '.join(folders())}"
         raise _errors.PluginNotFoundError(errno.ENOENT, message, name)
     return found
 
@@ -51,7 +51,7 @@ def hint(path: str | bytes, verb: str) -> str:
     """For a path that leads nowhere and is a bare name: where the system has such a library; else nothing."""
     name = os.fsdecode(path)
     found = search(name)
-    return f"; {verb} takes paths only; the system has {_errors.quote(found)}" if found else ""
+    return f"; {verb} takes paths only; the system has {_sentences.quote(found)}" if found else ""
 
 
 def folders() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from plugin import _cache, _errors, _find, _plugin
+from plugin import _cache, _errors, _find, _plugin, _sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Plugin(_Base["T_co"]):
 
     def __repr__(self) -> str:
         version = f" {self.version}" if self.version else ""
-        return f"<plugin {self.name}{version} from {_errors.quote(self.path)}>"
+        return f"<plugin {self.name}{version} from {_sentences.quote(self.path)}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return open, (self.path,)
@@ -119,7 +119,7 @@ def open(
     try:
         identity = _plugin.identify(encoded)
     except OSError as error:
-        raise _errors.not_found(shown, error, _find.hint(shown, "open")) from None
+        raise _sentences.not_found(shown, error, _find.hint(shown, "open")) from None
     plugin = _cache.by_file(identity)
     if plugin is None:
         real = _real(encoded, shown)
@@ -129,7 +129,7 @@ def open(
             identity = plugin._identity
     changed = identity != plugin._identity  # what by_path found may be another file, or what a thread has just opened
     if changed and on_change == "error":
-        raise _errors.stale(shown, plugin.name, plugin.path)
+        raise _sentences.stale(shown, plugin.name, plugin.path)
     return _again(plugin, shown, mode, declare)
 
 
@@ -142,7 +142,7 @@ def _load(real: bytes, shown: str | bytes, mode: int | None, declare: str | None
 def _again(plugin: Plugin[Any], shown: str | bytes, mode: int | None, declare: str | None) -> Plugin[Any]:
     """The plugin, if what the caller asks of it is what it is."""
     if mode is not None and mode != plugin._mode:
-        raise _errors.other_mode(shown, plugin.name, plugin._mode, mode)
+        raise _sentences.other_mode(shown, plugin.name, plugin._mode, mode)
     if declare is not None:
         plugin.declare(declare)
     return plugin
@@ -152,7 +152,7 @@ def _encode(path: Any) -> tuple[str | bytes, bytes]:
     shown = os.fspath(path)
     encoded = os.fsencode(shown)
     if b"\0" in encoded:
-        raise ValueError(_errors.opening(shown, "the path has an embedded null character"))
+        raise ValueError(_sentences.opening(shown, "the path has an embedded null character"))
     return shown, encoded
 
 
@@ -167,7 +167,7 @@ def _real(encoded: bytes, shown: str | bytes) -> bytes:
     try:
         return _plugin.realpath(encoded)
     except OSError as error:
-        raise _errors.not_found(shown, error) from None
+        raise _sentences.not_found(shown, error) from None
 
 
 def reopen(path: str, name: str, declaration: str | None, bare: bool) -> _plugin.Symbol:

@@ -1,4 +1,4 @@
-"""Python types against C declarations: Go's type assertion, and signatures for inspect.
+"""Python types against C declarations: Go's type assertion.
 
 C describes each parameter and result as (name, kind, C spelling, extra, nullable); `kind` is one of "int", "float",
 "bool", "str", "bytes", "buffer", "address" and "handle".
@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Callable
 
-from plugin import _errors, _plugin
+from plugin import _plugin, _sentences
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,10 +42,10 @@ def assert_type(symbol: _plugin.Symbol, hint: Any) -> None:
     elif isinstance(symbol, _plugin.Function) and (signature := symbol._describe()) is not None:
         differences = list(_compare_function(signature, hint, set()))
     else:
-        raise _errors.untyped(symbol.name, plugin.name, plugin.path)
+        raise _sentences.untyped(symbol.name, plugin.name, plugin.path)
     if differences:
         asserted = f"{show(hint)}: {'; '.join(differences)}"
-        raise _errors.type_mismatch(symbol.name, plugin.name, plugin.path, asserted, symbol.declaration or "")
+        raise _sentences.type_mismatch(symbol.name, plugin.name, plugin.path, asserted, symbol.declaration or "")
 
 
 def show(hint: Any) -> str:
@@ -218,34 +218,3 @@ def _compare_struct(struct: Any, protocol: type, seen: set[Any]) -> Iterator[str
                 yield f"{where} may be None"
             for difference in _compare_signature(described, *_method_types(protocol, name), seen):
                 yield f"{where}: {difference}"
-
-
-# ---------------------------------------------------------------- signatures
-
-
-def signature_of(function: _plugin.Function) -> inspect.Signature:
-    """The signature of a Function, with annotations."""
-    described = function._describe()
-    if described is None:
-        plugin = function.plugin
-        raise _errors.untyped(function.name, plugin.name, plugin.path)
-    parameters, results = described
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    annotations = [_annotation(result) for result in results]
-    result = None if not annotations else annotations[0] if len(annotations) == 1 else tuple[tuple(annotations)]  # type: ignore[misc]
-    return inspect.Signature(
-        [inspect.Parameter(parameter[0], kind, annotation=_annotation(parameter)) for parameter in parameters],
-        return_annotation=result,
-    )
-
-
-def _annotation(described: Described) -> Any:
-    _, kind, _, extra, nullable = described
-    plain: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str, "bytes": bytes}
-    if kind == "handle":
-        annotation = extra if extra is not None else _plugin.Pointer
-    elif kind in ("buffer", "address"):
-        annotation = memoryview
-    else:
-        annotation = plain[kind]
-    return annotation | None if nullable else annotation
