@@ -31,7 +31,7 @@ doctor:  ## say what this machine lacks, if anything
 
 venv: $(VENV)/.installed  ## make the virtual environment with the package in it
 
-demo: $(VENV)/.demo  ## run the examples: a driver, another in its place, the system's zlib
+demo: venv  ## run the examples: a driver, another in its place, the system's zlib
 	@tools/demo.sh $(BIN)
 
 test: $(VENV)/.test  ## run the whole suite (PYTEST="-k name" for a part)
@@ -79,12 +79,12 @@ $(VENV)/.installed: $(SOURCES) | $(VENV)/.created
 	PLUGIN_WERROR=1 $(INSTALL) --no-build-isolation --no-deps --force-reinstall .
 	@touch $@
 
-$(VENV)/.demo: pyproject.toml $(VENV)/.installed
-	$(INSTALL) --group demo
-	@touch $@
-
 $(VENV)/.test: pyproject.toml $(VENV)/.installed
 	$(INSTALL) --group test
+	@touch $@
+
+$(VENV)/.zig: pyproject.toml $(VENV)/.test
+	$(INSTALL) --group zig
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/.created

@@ -15,9 +15,14 @@ WARNINGS = ["-Wall", "-Wextra", "-Wconversion"]
 
 
 def system_includes() -> list[str]:
-    """Options that make Python.h a system header: its inline functions do not pass our warnings."""
+    """Options that make Python.h a system header: its inline functions do not pass our warnings.
+
+    Debian's debug build has links to the headers of the release, beside a pyconfig.h of its own, which gcc passes over
+    where it follows the links of system headers: the extension would count no references.
+    """
     paths = sysconfig.get_paths()
-    return [f"-isystem{folder}" for folder in dict.fromkeys((paths["include"], paths["platinclude"]))]
+    follow = ["-fno-canonical-system-headers"] if sysconfig.get_config_var("Py_DEBUG") else []
+    return [*follow, *(f"-isystem{folder}" for folder in dict.fromkeys((paths["include"], paths["platinclude"])))]
 
 
 def sanitize() -> list[str]:

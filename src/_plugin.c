@@ -125,7 +125,7 @@ module_exec(PyObject *module)
 {
     ModuleState *state = PyModule_GetState(module);
 
-    state->errors = PyImport_ImportModule("plugin._errors");
+    state->errors = PyImport_ImportModule("plugin._sentences");
     state->not_found = state->errors != NULL ? PyObject_GetAttrString(state->errors, "SymbolNotFoundError") : NULL;
     state->structs = PyDict_New();
     state->enums = PyDict_New();

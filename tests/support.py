@@ -7,6 +7,7 @@ import shlex
 import shutil
 import struct
 import subprocess
+import sys
 from typing import NamedTuple
 
 import pytest
@@ -57,7 +58,10 @@ def need(*tools: str) -> None:
 def run(*command: object) -> str:
     """The standard output of a command; AssertionError with its standard error if it fails."""
     words = [str(word) for word in command]
-    done = subprocess.run(words, capture_output=True, text=True, errors="replace")
+    environment = dict(os.environ)
+    if words[0] != sys.executable:
+        environment.pop("LD_PRELOAD", None)  # a sanitizer's: compilers and their like run without it
+    done = subprocess.run(words, capture_output=True, text=True, errors="replace", env=environment)
     assert done.returncode == 0, f"{shlex.join(words)}\n{done.stderr}"
     return done.stdout
 

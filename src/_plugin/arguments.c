@@ -104,6 +104,9 @@ convert_address(Frame *frame, const Argument *argument, PyObject *object, Value 
     }
     switch (PyLong_Check(object) ? 0 : convert_foreign_pointer(object, &value->p)) {
     case 1:
+        if (value->p == NULL && !argument->nullable) {
+            return convert_fail(PyExc_ValueError, &frame->where, "the pointer is NULL; only plugin_nullable takes that");
+        }
         return 0;
     case -1:
         return -1;

@@ -25,20 +25,20 @@ static int
 find_keyword(const Callee *callee, PyObject *keyword)
 {
     const Signature *signature = callee->signature;
-    const char *wanted = PyUnicode_AsUTF8(keyword);
+    Py_ssize_t size;
+    const char *wanted = PyUnicode_AsUTF8AndSize(keyword, &size);
     char name[256];
 
     for (int i = 0; i < signature->count && wanted != NULL; i++) {
         if (signature->arguments[i].python >= 0) {
             signature_name(signature, i, name, sizeof name);
-            if (strcmp(name, wanted) == 0) {
+            if (strlen(name) == (size_t)size && memcmp(name, wanted, (size_t)size) == 0) {
                 return signature->arguments[i].python;
             }
         }
     }
-    if (wanted != NULL) {
-        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", callee->name, keyword);
-    }
+    PyErr_Clear();                 /* a surrogate in it: no parameter has that name */
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", callee->name, keyword);
     return -1;
 }
 
@@ -115,7 +115,7 @@ take_pointer(Frame *frame, const Argument *argument, Conversion conversion, void
         frame->where.name = NULL;
         result = convert_text(pointer, argument->bytes, &frame->where);
         if (argument->owned) {
-            handle_release(library, &frame->signature->release, pointer);
+            handle_release(library, &frame->release, pointer);
         }
         return result;
     }
@@ -123,7 +123,7 @@ take_pointer(Frame *frame, const Argument *argument, Conversion conversion, void
         return symbol_of_pointer(library, argument->type, pointer, frame->callee->name);
     }
     return handle_new(library, conversion == CONVERT_HANDLE ? argument->type : NULL, pointer, frame->parent,
-                      &frame->signature->release, argument->owned);
+                      &frame->release, argument->owned);
 }
 
 static PyObject *
@@ -140,7 +140,7 @@ static void
 discard(Frame *frame, const Argument *argument, Conversion conversion, Value value)
 {
     if (argument->owned && conversion != CONVERT_SCALAR && conversion != CONVERT_ROOM && value.p != NULL) {
-        handle_release(frame->callee->library, &frame->signature->release, value.p);
+        handle_release(frame->callee->library, &frame->release, value.p);
     }
 }
 
@@ -282,10 +282,19 @@ call_simple(const Callee *callee, PyObject *const *args)
                       callee->library->version, "");
 }
 
-static PyObject *
+/* Not inlined, like call_by_name: the simple call needs neither the arrays nor the frame pointer that they cost. */
+static PyObject *__attribute__((noinline))
 call_full(const Callee *callee, PyObject *const *args)
 {
     const Signature *signature = callee->signature;
+    const size_t room = (size_t)signature->count + 1;      /* a method's object may be no parameter */
+    Value outs[room];
+    Py_ssize_t lengths[room];
+    int8_t tellers[room];
+    HandleObject *pins[room], *taken[room];
+    Py_buffer buffers[room];
+    PyObject *rooms[room], *retained[room];
+    Closure closures[signature->callback_count + 1];
     Frame frame;
     PyObject *result = NULL;
 
@@ -294,6 +303,18 @@ call_full(const Callee *callee, PyObject *const *args)
     frame.where = (Where){callee->name, NULL};
     frame.parent = NULL;
     frame.buffer_count = frame.pin_count = frame.taken_count = frame.closure_count = 0;
+    frame.outs = outs;
+    frame.lengths = lengths;
+    frame.tellers = tellers;
+    frame.pins = pins;
+    frame.taken = taken;
+    frame.buffers = buffers;
+    frame.rooms = rooms;
+    frame.retained = retained;
+    frame.closures = closures;
+    if (signature_release(signature, callee->library, &frame.release) < 0) {
+        return NULL;
+    }
     if (callee->self != NULL) {
         if (handle_check(callee->self, &frame.where) < 0) {
             return NULL;
@@ -328,16 +349,25 @@ call_full(const Callee *callee, PyObject *const *args)
     return result;
 }
 
+static inline PyObject *
+call_ordered(const Callee *callee, PyObject *const *args)
+{
+    return callee->signature->is_simple && callee->self == NULL ? call_simple(callee, args) : call_full(callee, args);
+}
+
+static PyObject *__attribute__((noinline))
+call_by_name(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *ordered[callee->signature->python_count + 1];
+
+    return order_arguments(callee, args, nargs, kwnames, ordered) < 0 ? NULL : call_ordered(callee, ordered);
+}
+
 PyObject *
 call_function(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    PyObject *ordered[PARAMS_MAX];
-
     if (kwnames != NULL || nargs != callee->signature->python_count) {
-        if (order_arguments(callee, args, nargs, kwnames, ordered) < 0) {
-            return NULL;
-        }
-        args = ordered;
+        return call_by_name(callee, args, nargs, kwnames);
     }
-    return callee->signature->is_simple && callee->self == NULL ? call_simple(callee, args) : call_full(callee, args);
+    return call_ordered(callee, args);
 }

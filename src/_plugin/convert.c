@@ -44,14 +44,30 @@ small_int(PyObject *object, int64_t *value)
     return false;
 }
 
+/* An OverflowError that begins with the number; Python refuses to print one of thousands of digits. */
+static int
+overflow(PyObject *number, const Where *where, const char *why)
+{
+    PyObject *text = PyObject_Str(number);
+
+    if (text == NULL) {
+        PyErr_Clear();
+        return convert_fail(PyExc_OverflowError, where, "a number of thousands of digits %s", why);
+    }
+    convert_fail(PyExc_OverflowError, where, "%U %s", text, why);
+    Py_DECREF(text);
+    return -1;
+}
+
 static int
 out_of_range(const Type *type, PyObject *object, const Where *where)
 {
-    char spelling[64];
+    char spelling[64], why[128];
 
     type_spell(type, NULL, spelling, sizeof spelling);
-    return convert_fail(PyExc_OverflowError, where, "%S does not fit %s (%d bits, %s)", object, spelling,
-                        (int)(8 * type->size), type->is_signed ? "signed" : "unsigned");
+    PyOS_snprintf(why, sizeof why, "does not fit %s (%d bits, %s)", spelling, (int)(8 * type->size),
+                  type->is_signed ? "signed" : "unsigned");
+    return overflow(object, where, why);
 }
 
 /* Whether a 64-bit value lies in the type's range. */
@@ -77,7 +93,7 @@ static int
 any_int(const Type *type, PyObject *object, const Where *where, int64_t *value)
 {
     PyObject *number;
-    int overflow;
+    int too_large;
 
     if (!PyIndex_Check(object)) {
         return wrong_type("an int", object, where);
@@ -86,28 +102,29 @@ any_int(const Type *type, PyObject *object, const Where *where, int64_t *value)
     if (number == NULL) {
         return -1;
     }
-    *value = PyLong_AsLongLongAndOverflow(number, &overflow);
-    if (overflow > 0 && type->size == 8 && !type->is_signed) {
+    *value = PyLong_AsLongLongAndOverflow(number, &too_large);
+    if (too_large > 0 && type->size == 8 && !type->is_signed) {
         uint64_t large = PyLong_AsUnsignedLongLong(number);
 
-        overflow = large == UINT64_MAX && PyErr_Occurred() != NULL;
+        too_large = large == UINT64_MAX && PyErr_Occurred() != NULL;
         PyErr_Clear();
         *value = (int64_t)large;
-    } else if (overflow == 0) {
-        overflow = !in_range(type, *value);
+    } else if (too_large == 0) {
+        too_large = !in_range(type, *value);
     }
-    if (overflow != 0) {
+    if (too_large != 0) {
         out_of_range(type, number, where);
     }
     Py_DECREF(number);
-    return overflow != 0 ? -1 : 0;
+    return too_large != 0 ? -1 : 0;
 }
 
 static int
 convert_bool(PyObject *object, const Where *where, Value *value)
 {
     const char *name = Py_TYPE(object)->tp_name;
-    int64_t number;
+    long number;
+    int too_large;
 
     if (PyBool_Check(object)) {
         value->i = object == Py_True;
@@ -122,8 +139,9 @@ convert_bool(PyObject *object, const Where *where, Value *value)
     if (!PyLong_Check(object)) {
         return wrong_type("a bool", object, where);
     }
-    if (!small_int(object, &number) || (number != 0 && number != 1)) {
-        return convert_fail(PyExc_OverflowError, where, "%S is neither 0 nor 1", object);
+    number = PyLong_AsLongAndOverflow(object, &too_large);
+    if (too_large != 0 || (number != 0 && number != 1)) {
+        return overflow(object, where, "is neither 0 nor 1");
     }
     value->i = number;
     return 0;
@@ -145,6 +163,10 @@ convert_float(const Type *type, PyObject *object, const Where *where, Value *val
         }
         number = PyFloat_AsDouble(object);
         if (number == -1.0 && PyErr_Occurred()) {
+            if (PyLong_Check(object) && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+                PyErr_Clear();
+                return overflow(object, where, "does not fit double (64 bits)");
+            }
             return -1;
         }
     }
@@ -155,7 +177,7 @@ convert_float(const Type *type, PyObject *object, const Where *where, Value *val
     value->i = 0;
     value->f = (float)number;
     if (isinf(value->f) && !isinf(number)) {
-        return convert_fail(PyExc_OverflowError, where, "%S does not fit float (32 bits)", object);
+        return overflow(object, where, "does not fit float (32 bits)");
     }
     return 0;
 }
@@ -253,6 +275,9 @@ convert_string(PyObject *object, bool bytes_only, const Where *where, const char
     if (PyUnicode_Check(object) && !bytes_only) {
         *string = PyUnicode_AsUTF8AndSize(object, &size);
         if (*string == NULL) {
+            if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+                return -1;
+            }
             PyErr_Clear();
             return convert_fail(PyExc_ValueError, where, "the str has a lone surrogate, which UTF-8 cannot encode");
         }
@@ -419,7 +444,7 @@ convert_source(const Type *item, int dims, PyObject *object, const Where *where,
 int
 convert_foreign_pointer(PyObject *object, void **address)
 {
-    PyObject *module, *result;
+    PyObject *module, *function, *result;
 
     if (strncmp(Py_TYPE(object)->tp_name, "_cffi_backend.", 14) != 0) {
         PyObject *modules = PyImport_GetModuleDict();   /* borrowed: no ctypes object without ctypes */
@@ -432,7 +457,9 @@ convert_foreign_pointer(PyObject *object, void **address)
     if (module == NULL) {
         return -1;
     }
-    result = PyObject_CallMethod(module, "address_of", "O", object);
+    function = PyObject_GetAttrString(module, "address_of");
+    result = function != NULL ? PyObject_CallOneArg(function, object) : NULL;   /* a tuple is one argument, too */
+    Py_XDECREF(function);
     Py_DECREF(module);
     if (result == NULL || result == Py_None) {
         Py_XDECREF(result);

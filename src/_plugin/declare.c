@@ -22,7 +22,7 @@ read_array(Parser *parser, const Type *item)
     if (lex_is(parser, "]")) {
         type->name = "";
     } else if (parser->token.kind == TOKEN_NAME &&
-               scope_entry(parser->scope, parser->token.start, parser->token.size, false) == NULL) {
+               scope_constant(parser, parser->token.start, parser->token.size) == NULL) {
         type->name = parse_copy(parser, parser->token.start, parser->token.size);
         lex_next(parser);
     } else {
@@ -129,8 +129,21 @@ is_void_list(Parser *parser)
     return found;
 }
 
+static void
+refuse_doubles(Parser *parser, const Field *params, int count)
+{
+    for (int i = 0; i < count; i++) {
+        for (int j = 0; j < i; j++) {
+            if (params[i].name != NULL && params[j].name != NULL && strcmp(params[i].name, params[j].name) == 0) {
+                parse_fail(parser, "two parameters have the name \"%s\"", params[i].name);
+            }
+        }
+    }
+}
+
+/* `words` stood among the stars of the result. */
 static const Type *
-read_function(Parser *parser, Specifiers *specifiers, const Type *result)
+read_function(Parser *parser, Specifiers *specifiers, const Type *result, unsigned words)
 {
     Type *type = parse_type(parser, TYPE_FUNCTION, NULL);
     Prototype *prototype = parse_alloc(parser, sizeof *prototype);
@@ -154,10 +167,12 @@ read_function(Parser *parser, Specifiers *specifiers, const Type *result)
     }
     lex_expect(parser, ")");
     lex_leave(parser);
+    refuse_doubles(parser, params, prototype->count);
     rule_dims(parser, params, prototype->count, "parameter");
     prototype->result = result;
+    prototype->words = words;
     if (!specifiers->words_taken) {
-        prototype->words = specifiers->words;
+        prototype->words |= specifiers->words;
         prototype->release = specifiers->release;
         specifiers->words_taken = true;
     }
@@ -196,6 +211,7 @@ static void
 read_nested(Parser *parser, Specifiers *specifiers, const Type *base, Declarator *declarator)
 {
     Type *hole = NULL;
+    unsigned words = 0;
 
     lex_enter(parser);
     for (;;) {
@@ -203,7 +219,7 @@ read_nested(Parser *parser, Specifiers *specifiers, const Type *base, Declarator
             base = parse_pointer(parser, base);
         } else if (lex_accept(parser, "const") || lex_accept(parser, "__const")) {
             base = parse_const(parser, base);
-        } else if (!skip_noise(parser) && !read_word(parser, &declarator->words, NULL, declarator)) {
+        } else if (!skip_noise(parser) && !read_word(parser, &words, NULL, declarator)) {
             break;
         }
     }
@@ -217,8 +233,9 @@ read_nested(Parser *parser, Specifiers *specifiers, const Type *base, Declarator
         lex_next(parser);
     }
     if (lex_is(parser, "(")) {
-        base = read_function(parser, specifiers, base);
+        base = read_function(parser, specifiers, base, words);
     } else {
+        declarator->words |= words;
         base = read_arrays(parser, base);
     }
     if (hole != NULL) {
@@ -229,11 +246,49 @@ read_nested(Parser *parser, Specifiers *specifiers, const Type *base, Declarator
     lex_leave(parser);
 }
 
+static void measure(Parser *parser, const Type *type);
+
+/* How deep and how large the types in `type` are; each adds itself. */
+static void
+measure_part(Parser *parser, const Type *part, int *depth, int *parts)
+{
+    measure(parser, part);
+    *depth = part->depth >= *depth ? part->depth + 1 : *depth;
+    *parts += part->parts > 0 ? part->parts : 1;
+    if (*depth > TYPE_DEPTH_MAX || *parts > TYPE_PARTS_MAX) {
+        parse_fail_near(parser, "typedefs build up a type that is too large");
+    }
+}
+
+/* Guard the functions that walk a type.  What it is made of was measured before, so this goes no deeper than the text. */
+static void
+measure(Parser *parser, const Type *type)
+{
+    const Prototype *prototype = type->prototype;
+    int depth = 1, parts = 1;
+
+    if (type->depth > 0 || (type->target == NULL && prototype == NULL)) {
+        return;
+    }
+    if (type->target != NULL) {
+        measure_part(parser, type->target, &depth, &parts);
+    }
+    if (prototype != NULL) {
+        measure_part(parser, prototype->result, &depth, &parts);
+    }
+    for (int i = 0; prototype != NULL && i < prototype->count; i++) {
+        measure_part(parser, prototype->params[i].type, &depth, &parts);
+    }
+    ((Type *)(uintptr_t)type)->depth = (uint16_t)depth;
+    ((Type *)(uintptr_t)type)->parts = (uint16_t)parts;
+}
+
 static void
 read_declarator(Parser *parser, Specifiers *specifiers, Declarator *declarator)
 {
     memset(declarator, 0, sizeof *declarator);
     read_nested(parser, specifiers, specifiers->type, declarator);
+    measure(parser, declarator->type);
     while (skip_noise(parser) || read_word(parser, &declarator->words, NULL, declarator)) {
     }
 }
@@ -258,6 +313,9 @@ read_members(Parser *parser, int *count)
             if (lex_is(parser, ":")) {
                 parse_fail(parser, "member \"%s\" is a bit-field, which plugin cannot lay out",
                            declarator.name != NULL ? declarator.name : "");
+            }
+            if (*count == MEMBERS_MAX) {
+                parse_fail(parser, "a struct has more than %d members", MEMBERS_MAX);
             }
             members = parse_grow(parser, members, *count, sizeof *members);
             set_field(parser, &members[*count], &declarator,
@@ -302,7 +360,7 @@ declare_struct_body(Parser *parser, Struct *record)
     Field *members;
     int count;
 
-    record->state = STRUCT_READING;
+    scope_open_struct(parser->scope, record);
     lex_enter(parser);
     lex_expect(parser, "{");
     members = read_members(parser, &count);
@@ -322,7 +380,7 @@ declare_struct_body(Parser *parser, Struct *record)
     lay_out(parser, record, members, count);
     record->members = members;
     record->count = count;
-    record->state = STRUCT_READY;
+    scope_close_struct(parser->scope, record);
 }
 
 /* ------------------------------------------------------------------ whole texts */
@@ -349,7 +407,7 @@ finish_declaration(Parser *parser, const Specifiers *specifiers, const Declarato
     }
     for (const Type *type = declarator->type; type->kind == TYPE_ARRAY; type = type->target) {
         if (type->name != NULL) {
-            parse_fail(parser, "variable \"%s\" is an array of no constant length", name);
+            parse_fail(parser, "variable \"%s\" is an array of no constant length \"%.80s\"", name, type->name);
         }
     }
     rule_words(parser, declaration->words, WORD_NULLABLE | WORD_BYTES, "on a variable");

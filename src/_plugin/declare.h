@@ -84,7 +84,7 @@ typedef struct {
     bool varargs;
 } Prototype;
 
-typedef struct {
+typedef struct Struct {
     const char *name;
     const char *text;              /* normalised: one blank between tokens */
     enum { STRUCT_FORWARD, STRUCT_READING, STRUCT_READY, STRUCT_FAILED } state;
@@ -95,6 +95,7 @@ typedef struct {
     const Record *record;          /* where it stands, with the compiler's own size; NULL for a host's text */
     char *failure;                 /* why it could not be understood */
     void *host;                    /* for the scope's owner: the host's own type for it */
+    struct Struct *outer;          /* for the scope: while it is read, the struct around it */
 } Struct;
 
 typedef struct {
@@ -115,6 +116,7 @@ struct Type {
     bool is_const;
     size_t size;                   /* bytes, of scalars, enums and pointers: ask type_size */
     size_t align;                  /* bytes */
+    uint16_t depth, parts;         /* of the types in it, once measured; 0 before */
     const char *name;              /* of scalars their C spelling, of STRUCT and ENUM the tag */
     const Type *target;            /* what a pointer points to, the item of an array */
     size_t length;                 /* items of an array */

@@ -31,7 +31,7 @@ enum_prepare(ModuleState *state, const Type *type)
     key = pairs != NULL ? Py_BuildValue("(sO)", enumeration->name, pairs) : NULL;
     members = key != NULL ? Py_XNewRef(PyDict_GetItemWithError(state->enums, key)) : NULL;
     if (key != NULL && members == NULL && !PyErr_Occurred()) {
-        module = PyImport_ImportModule("plugin._types");
+        module = PyImport_ImportModule("plugin._enums");
         members = module != NULL ? PyObject_CallMethod(module, "make_enum", "sO", enumeration->name, pairs) : NULL;
         Py_XDECREF(module);
         if (members != NULL && PyDict_SetItem(state->enums, key, members) < 0) {

@@ -84,7 +84,9 @@ facts_of_file(PyObject *module, PyObject *arguments)
     if (exports.needed == NULL || exports.symbols == NULL || !PyArg_ParseTuple(arguments, "yO", &path, &shown)) {
         goto done;
     }
+    Py_BEGIN_ALLOW_THREADS
     status = elf_read(path, &facts, reason);
+    Py_END_ALLOW_THREADS
     if (status == FILE_OK && elf_exports(path, add_needed, add_symbol, &exports, reason) < 0) {
         status = FILE_INVALID;
     }

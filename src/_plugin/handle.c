@@ -139,6 +139,25 @@ release_owned(HandleObject *handle)
     Py_CLEAR(handle->kept);        /* only now: the destructor may still look at it */
 }
 
+/* A walk along a list makes a chain of objects, each the next one's parent: too long to be released recursively. */
+static void
+drop_parents(HandleObject *self)
+{
+    HandleObject *parent = self->parent;
+
+    self->parent = NULL;
+    while (parent != NULL) {
+        HandleObject *next = NULL;
+
+        if (Py_REFCNT(parent) == 1) {
+            next = parent->parent; /* kept a moment longer: an owned object is released before what it came from */
+            parent->parent = NULL;
+        }
+        Py_DECREF(parent);
+        parent = next;
+    }
+}
+
 static void
 Handle_dealloc(HandleObject *self)
 {
@@ -148,7 +167,7 @@ Handle_dealloc(HandleObject *self)
         PyObject_ClearWeakRefs((PyObject *)self);
     }
     release_owned(self);
-    Py_CLEAR(self->parent);
+    drop_parents(self);
     Py_CLEAR(self->library);
     type->tp_free(self);
     Py_DECREF(type);

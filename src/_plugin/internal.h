@@ -22,7 +22,7 @@ typedef struct Life Life;
 
 /* All owned. */
 struct ModuleState {
-    PyObject *errors;              /* the module plugin._errors, which writes the sentences */
+    PyObject *errors;              /* the module plugin._sentences, which writes the sentences */
     PyObject *not_found;           /* its SymbolNotFoundError */
     PyObject *structs;             /* dict: key of a struct -> its type */
     PyObject *stand_ins;           /* dict: addresses of structs that stand for Python objects */
@@ -43,7 +43,7 @@ void *pluginOpen(const char *path, int mode, char reason[REASON_MAX]);
  * Waits for the loader's lock, so it is called without the GIL. */
 void *pluginLookup(void *handle, const char *name, char reason[REASON_MAX]);
 
-/* Raise what the function `fact` of plugin._errors makes of the facts (as Py_BuildValue, a tuple).  Returns NULL. */
+/* Raise what the function `fact` of plugin._sentences makes of the facts (as Py_BuildValue, a tuple).  Returns NULL. */
 PyObject *raise_fact(ModuleState *state, const char *fact, const char *format, ...);
 
 /* ------------------------------------------------------------------ convert.c: single values */
@@ -158,6 +158,7 @@ typedef struct {
 } Release;
 
 struct Signature {
+    LibraryObject *library;        /* borrowed: the one that it was compiled for; other plugins may share a struct's */
     const Prototype *prototype;    /* borrowed, as all types here: the library lives */
     uint8_t count;                 /* C parameters */
     uint8_t python_count;          /* Python arguments */
@@ -189,6 +190,9 @@ Signature *signature_compile_callback(LibraryObject *library, const Prototype *p
 /* The same for a method that native code calls and Python implements. */
 Signature *signature_compile_incoming(LibraryObject *library, const Prototype *prototype, const Struct *self,
                                       char reason[REASON_MAX]);
+/* How `library` releases what a call of the signature hands over: its own destructor, not that of the plugin which
+ * declared the same struct first.  Returns 0, or -1 with an exception. */
+int signature_release(const Signature *signature, LibraryObject *library, Release *release);
 
 /* The Python name of parameter `number`: `in_` for `in`, `arg2` for one without. */
 void signature_name(const Signature *signature, int number, char *buffer, size_t size);
@@ -251,17 +255,20 @@ typedef struct {
     const Signature *signature;
     Where where;
     HandleObject *parent;          /* borrowed: the first object that was passed, which results may belong to */
+    Release release;               /* of what the call hands over */
     int buffer_count, pin_count, taken_count, closure_count;
+    /* Arrays beside the frame, as long as the signature needs: a call may stand in the conversions of another, as
+     * deep as Python's recursion limit lets it, and all of them share the C stack. */
+    Value *outs;                   /* by number of the parameter */
+    Py_ssize_t *lengths;           /* likewise; -1 until a buffer tells it */
+    int8_t *tellers;               /* the parameter whose buffer told it */
+    HandleObject **pins;           /* borrowed from the arguments, in use */
+    HandleObject **taken;          /* those that the call closes: released by it, or given to the plugin */
+    Py_buffer *buffers;
+    Closure *closures;
+    PyObject **rooms;              /* owned: memory of ours that the plugin uses, by parameter */
+    PyObject **retained;           /* owned: capsules of closures that outlive the call, by parameter */
     Registers registers;
-    Value outs[PARAMS_MAX];        /* by number of the parameter */
-    Py_ssize_t lengths[PARAMS_MAX];        /* likewise; -1 until a buffer tells it */
-    int8_t tellers[PARAMS_MAX];            /* the parameter whose buffer told it */
-    HandleObject *pins[PARAMS_MAX];        /* borrowed from the arguments, in use */
-    HandleObject *taken[PARAMS_MAX];       /* those that the call closes: released by it, or given to the plugin */
-    Py_buffer buffers[PARAMS_MAX];
-    Closure closures[CALLBACKS_MAX];
-    PyObject *rooms[PARAMS_MAX];   /* owned: memory of ours that the plugin uses, by parameter */
-    PyObject *retained[PARAMS_MAX];        /* owned: capsules of closures that outlive the call, by parameter */
     NativeError error;
 } Frame;
 
@@ -371,7 +378,7 @@ struct StructInfo {
     PyTypeObject *type;            /* borrowed: it owns this through a capsule */
     char *format;                  /* owned: of a buffer of such structs */
     Struct *record;                /* borrowed from `library` */
-    LibraryObject *library;        /* owned: whose declaration made the type */
+    LibraryObject *library;        /* whose declaration made the type, which owns it: there the GC sees it */
     int count;
     Method *methods;               /* owned */
     PyMethodDef *definitions;      /* owned, ended by an empty one */
@@ -465,10 +472,8 @@ struct LibraryObject {
     PyObject *version;             /* str or None */
     PyObject *found;               /* dict: name -> what lookup gives */
     PyObject *symbols;             /* dict: name -> Symbol */
-    PyObject *texts;               /* dict: name of a variable -> the string that Python wrote there last */
     PyObject *kept;                /* dict of what the plugin was given and keeps, or NULL */
-    PyObject *pending;             /* list of capsules: struct types that are being made, or NULL */
-    PyObject *weakrefs;
+    PyObject *pending;             /* list of struct types that are being made, or NULL */
 };
 
 extern PyType_Spec library_spec;
@@ -476,7 +481,8 @@ extern PyType_Spec library_spec;
 /* The Symbol of that name, made and remembered. */
 PyObject *library_symbol(LibraryObject *library, PyObject *name);
 
-/* The address of a symbol of this library or, if `anywhere`, of the libraries that it needs.
+/* The address of a symbol of this library or, if `anywhere`, of what the library's own reference to it would be bound
+ * to: the global symbol of that name, else that of a library that it needs.
  * NULL without an exception and with `reason`. */
 void *library_address(LibraryObject *library, const char *name, bool anywhere, SymbolFacts *facts,
                       char reason[REASON_MAX]);
@@ -513,6 +519,8 @@ PyObject *symbol_new(LibraryObject *library, PyObject *name, void *address, cons
 
 /* A callable for a function pointer that a plugin handed out. */
 PyObject *symbol_of_pointer(LibraryObject *library, const Type *function, void *address, const char *name);
+/* What lookup gives for it, its type asserted: C text or a Python type. */
+PyObject *symbol_as_type(PyObject *symbol, PyObject *type);
 
 /* What lookup gives for it: a built-in function, the Variable, or the untyped Symbol itself. */
 PyObject *symbol_use(PyObject *symbol);

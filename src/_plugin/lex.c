@@ -119,7 +119,7 @@ parse_grow(Parser *parser, void *items, int count, size_t size)
 void
 lex_enter(Parser *parser)
 {
-    if (++parser->depth > DEPTH_MAX) {
+    if (++*parser->depth > DEPTH_MAX) {
         parse_fail_near(parser, "nested more than %d deep", DEPTH_MAX);
     }
 }
@@ -127,7 +127,7 @@ lex_enter(Parser *parser)
 void
 lex_leave(Parser *parser)
 {
-    parser->depth--;
+    --*parser->depth;
 }
 
 static bool
@@ -152,12 +152,12 @@ skip_blank(Parser *parser, const char *at)
         } else if (at[0] == '/' && at[1] == '/') {
             at += strcspn(at, "\n");
         } else if (at[0] == '/' && at[1] == '*') {
-            const char *end = strstr(at + 2, "*/");
-
-            if (end == NULL) {
-                parse_fail(parser, "a comment has no end");
+            for (at += 2; at[0] != '*' || at[1] != '/'; at++) {
+                if (*at == '\0') {
+                    parse_fail(parser, "a comment has no end");
+                }
             }
-            at = end + 2;
+            at += 2;
         } else {
             return at;
         }
@@ -229,16 +229,9 @@ lex_next(Parser *parser)
 }
 
 void
-lex_start(Parser *parser, Scope *scope, Arena *arena, const char *text, char reason[REASON_MAX])
+lex_start(Parser *parser, const char *text)
 {
-    parser->scope = scope;
-    parser->arena = arena;
     parser->cursor = text;
-    parser->depth = 0;
-    parser->reason = reason;
-    if (strlen(text) > TEXT_MAX) {
-        parse_fail(parser, "the text is longer than %d bytes", TEXT_MAX);
-    }
     lex_next(parser);
 }
 
@@ -299,7 +292,7 @@ read_number(Parser *parser)
     char *end;
     unsigned long long value = strtoull(binary ? text + 2 : text, &end, binary ? 2 : 0);
 
-    if (strspn(end, "uUlL") != strlen(end) || value > INT64_MAX) {
+    if (strspn(end, "uUlL") != strlen(end) || value > INT64_MAX || (binary && end == text + 2)) {
         parse_fail_near(parser, "not an integer constant of at most 63 bits");
     }
     lex_next(parser);
@@ -341,9 +334,9 @@ parse_primary(Parser *parser)
         return read_character(parser);
     }
     if (parser->token.kind == TOKEN_NAME) {
-        Entry *entry = scope_entry(parser->scope, parser->token.start, parser->token.size, false);
+        const Entry *entry = scope_constant(parser, parser->token.start, parser->token.size);
 
-        if (entry == NULL || entry->kind != ENTRY_CONSTANT || entry->failure != NULL) {
+        if (entry == NULL) {
             parse_fail(parser, "\"%.*s\" is not a constant that is known here: only literals and earlier enumerators are",
                        parser->token.size > 80 ? 80 : (int)parser->token.size, parser->token.start);
         }

@@ -1,6 +1,8 @@
 /* The Python type Library, the C half of Plugin: lookups in a library that load.c has opened. */
 #include "internal.h"
 
+#include <dlfcn.h>
+
 /* ------------------------------------------------------------------ helpers */
 
 PyObject *
@@ -19,11 +21,13 @@ library_address(LibraryObject *library, const char *name, bool anywhere, SymbolF
     void *address;
 
     reason[0] = '\0';
-    Py_BEGIN_ALLOW_THREADS         /* both wait for the loader's lock, whose holder may want the GIL */
+    Py_BEGIN_ALLOW_THREADS         /* all wait for the loader's lock, whose holder may want the GIL */
     address = pluginLookup(library->handle, name, reason);
-    if (address != NULL && !anywhere &&
-        image_symbol(library->handle, name, address, facts != NULL ? facts : &unused, reason) < 0) {
-        address = NULL;
+    if (address != NULL && image_symbol(library->handle, name, address, facts != NULL ? facts : &unused, reason) < 0) {
+        /* As the library's own reference is bound: a preloaded malloc's free comes before libc's. */
+        void *global = anywhere ? pluginLookup(RTLD_DEFAULT, name, reason) : NULL;
+
+        address = global != NULL || !anywhere ? global : address;
     }
     Py_END_ALLOW_THREADS
     return address;
@@ -159,8 +163,11 @@ static PyObject *
 lookup_typed(LibraryObject *library, PyObject *name, PyObject *type)
 {
     PyObject *symbol = library_symbol(library, name);
-    PyObject *found = symbol != NULL ? PyObject_CallMethod(symbol, "as_type", "O", type) : NULL;
+    PyObject *found = symbol != NULL ? symbol_as_type(symbol, type) : NULL;
 
+    if (found != NULL && ((SymbolObject *)symbol)->declaration.type != NULL) {
+        Py_SETREF(found, lookup_plain(library, name));     /* asserted only: it is what is there without a type */
+    }
     Py_XDECREF(symbol);
     return found;
 }
@@ -336,29 +343,44 @@ Library_compare(PyObject *object, PyObject *text)
     scope_free(comparison.wanted);
     return comparison.names;
 }
+typedef struct {
+    PyObject *exported, *names;    /* dicts, which keep the order */
+} Names;
 
 static int
-add_name(PyObject *names, const char *name)
+add_name(PyObject *names, const char *name, PyObject *among)
 {
     PyObject *object = PyUnicode_DecodeUTF8(name, (Py_ssize_t)strlen(name), "surrogateescape");
-    int failed = object == NULL ? -1 : PyDict_SetItem(names, object, Py_None);
+    int wanted = object == NULL ? -1 : among == NULL ? 1 : PyDict_Contains(among, object);
+    int failed = wanted > 0 ? PyDict_SetItem(names, object, Py_None) : wanted;
 
     Py_XDECREF(object);
     return failed;
 }
 
+/* Only what lookup will find: on ELF systems the file tells what it exports. */
 static int
-add_declared(void *names, const char *name, RecordKind kind)
+add_declared(void *context, const char *name, RecordKind kind)
 {
+    Names *names = context;
+
     (void)kind;
-    return add_name(names, name);
+#ifdef __ELF__
+    return add_name(names->names, name, names->exported);
+#else
+    return add_name(names->names, name, NULL);
+#endif
 }
 
 static int
-add_exported(void *names, const char *name, const SymbolFacts *facts)
+add_exported(void *context, const char *name, const SymbolFacts *facts)
 {
-    (void)facts;
-    return strcmp(name, "plugin_init") == 0 ? 0 : add_name(names, name);
+    Names *names = context;
+
+    if (strcmp(name, "plugin_init") == 0 || facts->kind == SYMBOL_THREAD_LOCAL) {
+        return 0;
+    }
+    return add_name(names->exported, name, NULL);
 }
 
 /* All names, the declared ones first. */
@@ -366,14 +388,16 @@ static PyObject *
 Library_names(PyObject *object, PyObject *unused)
 {
     LibraryObject *self = (LibraryObject *)object;
-    PyObject *names = PyDict_New(), *list = NULL;
+    Names names = {PyDict_New(), PyDict_New()};
+    PyObject *list = NULL;
 
     (void)unused;
-    if (names != NULL && scope_each(self->scope, add_declared, names) == 0 &&
-        image_each(self->handle, add_exported, names) == 0) {
-        list = PyDict_Keys(names);
+    if (names.exported != NULL && names.names != NULL && image_each(self->handle, add_exported, &names) == 0 &&
+        scope_each(self->scope, add_declared, &names) == 0 && PyDict_Merge(names.names, names.exported, 0) == 0) {
+        list = PyDict_Keys(names.names);
     }
-    Py_XDECREF(names);
+    Py_XDECREF(names.exported);
+    Py_XDECREF(names.names);
     return list;
 }
 
@@ -422,7 +446,7 @@ Library_clear(LibraryObject *self)
     return 0;
 }
 
-/* The library itself stays mapped, and so do the strings that Python put into its variables. */
+/* The library itself stays mapped, and so do the strings that Python put into its variables, if there are any. */
 static void
 Library_dealloc(LibraryObject *self)
 {
@@ -433,6 +457,9 @@ Library_dealloc(LibraryObject *self)
     Py_XDECREF(self->path);
     Py_XDECREF(self->name);
     Py_XDECREF(self->version);
+    if (self->handle == NULL) {
+        Py_XDECREF(self->kept);    /* else the plugin may still use it */
+    }
     scope_free(self->scope);
     elf_free(&self->facts);
     type->tp_free(self);

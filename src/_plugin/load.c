@@ -94,7 +94,6 @@ set_names(LibraryObject *library, const char *path)
     library->version = facts->header != NULL ? decode(facts->header->text) : Py_NewRef(Py_None);
     library->found = PyDict_New();
     library->symbols = PyDict_New();
-    library->texts = PyDict_New();
     library->scope = scope_new(facts);
     if (library->scope == NULL) {
         PyErr_NoMemory();
@@ -184,6 +183,7 @@ read_library(PyTypeObject *type, const char *path, PyObject *shown, int mode, co
     if (library == NULL) {
         return NULL;
     }
+    PyObject_GC_UnTrack(library);  /* until it is complete nobody finds it, by gc.get_objects() either */
     library->state = state_of(type);
     library->mode = mode;
     Py_BEGIN_ALLOW_THREADS
@@ -194,6 +194,8 @@ read_library(PyTypeObject *type, const char *path, PyObject *shown, int mode, co
         Py_CLEAR(library);
     } else if (set_names(library, path) < 0 || check_init(library) < 0 || declare_early(library, declare) < 0) {
         Py_CLEAR(library);
+    } else {
+        PyObject_GC_Track(library);
     }
     return library;
 }
@@ -378,13 +380,17 @@ open_library(LibraryObject *library, const char *path, PyObject *shown, PyObject
 PyObject *
 load_read(PyObject *module, PyObject *arguments)
 {
+    ModuleState *state = PyModule_GetState(module);
     const char *path, *declare;
     PyTypeObject *type;
     PyObject *shown;
     int mode;
 
-    (void)module;
     if (!PyArg_ParseTuple(arguments, "O!yOiz", &PyType_Type, &type, &path, &shown, &mode, &declare)) {
+        return NULL;
+    }
+    if (!PyType_IsSubtype(type, state->library)) {
+        PyErr_Format(PyExc_TypeError, "read() takes a type derived from Library, not %s", type->tp_name);
         return NULL;
     }
     return (PyObject *)read_library(type, path, shown, mode, declare);

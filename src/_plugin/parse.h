@@ -1,5 +1,5 @@
-/* What the parts of the declaration parser share: lex.c, type.c, declare.c and scope.c, in this order of
- * dependence (scope.c and declare.c call each other through this page only). */
+/* What the parts of the declaration parser share: lex.c, type.c, declare.c, naming.c and scope.c, in this order
+ * of dependence (the last three call each other through this page only). */
 #ifndef PLUGIN_PARSE_H
 #define PLUGIN_PARSE_H
 
@@ -8,7 +8,10 @@
 #include <setjmp.h>
 
 enum {
-    DEPTH_MAX = 48,                /* nested brackets and declarators; guards the C stack */
+    DEPTH_MAX = 48,                /* nested brackets, declarators and readings; guards the C stack */
+    TYPE_DEPTH_MAX = 64,           /* of a type that typedefs build up; guards it too */
+    TYPE_PARTS_MAX = 4096,         /* likewise; guards the time of walking it */
+    MEMBERS_MAX = 4096,            /* of a struct */
     TEXT_MAX = 1 << 20,            /* bytes of one declaration text */
 };
 
@@ -37,15 +40,15 @@ typedef struct {
     Arena *arena;
     const char *cursor;            /* behind the current token */
     Token token;
-    int depth;
+    int *depth;                    /* the scope's: a reading inside a reading goes on counting */
     char *reason;                  /* REASON_MAX bytes */
     jmp_buf failed;
 } Parser;
 
 /* ------------------------------------------------------------------ lex.c */
 
-/* Begin to read `text`: the first token is current. */
-void lex_start(Parser *parser, Scope *scope, Arena *arena, const char *text, char reason[REASON_MAX]);
+/* Begin to read `text`: the first token is current.  Scope, arena, depth, reason and failed are set before. */
+void lex_start(Parser *parser, const char *text);
 
 /* Leave the reading with a sentence; `near` adds the current token. */
 _Noreturn void parse_fail(Parser *parser, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -153,8 +156,19 @@ struct Entry {
     Entry *next;
 };
 
+/* entry.c: whether two entries of one name mean the same, the first being there already; what is shown of one. */
+bool entry_equal(const Entry *a, const Entry *b);
+void entry_describe(const Entry *entry, char *buffer, size_t size);
+
 /* Names of variables, functions, typedefs and constants share one space, tags have another, as in C. */
 Entry *scope_entry(Scope *scope, const char *name, size_t size, bool tag);
+
+/* The constant of that name, records included, or NULL: whatever else has the name, a parameter may have it too. */
+const Entry *scope_constant(Parser *parser, const char *name, size_t size);
+
+/* The body of a struct is read between these two: where the reading fails, the struct has failed. */
+void scope_open_struct(Scope *scope, Struct *record);
+void scope_close_struct(Scope *scope, Struct *record);
 
 /* Add an entry; a name that is there must mean the same, or the reading fails with both texts. */
 void scope_add(Parser *parser, const Entry *entry);
@@ -167,5 +181,69 @@ Struct *scope_struct(Parser *parser, const char *name, size_t size, const Type *
 
 bool scope_char_is_signed(const Scope *scope);
 uint32_t scope_abi(const Scope *scope);        /* major << 16 | minor of the records, 0 without a manifest */
+
+/* What reads from the current token on. */
+typedef void (*Reading)(Parser *parser, void *context);
+
+/* Read `text` with `reading`.  Returns 0, or -1 with `reason`: the one place where parse_fail arrives. */
+int scope_read(Scope *scope, const char *text, char reason[REASON_MAX], Reading reading, void *context);
+
+/* The reading that is declare_all. */
+void scope_all(Parser *parser, void *context);
+
+/* ------------------------------------------------------------------ naming.c: enums and PLUGIN_DECLAREs */
+
+/* A record that gives names to other records. */
+typedef struct {
+    const Record *record;
+    enum { NAMING_UNREAD, NAMING_READING, NAMING_READ, NAMING_FAILED } state;
+    char *failure;
+} Naming;
+
+typedef struct {
+    Naming *items;                 /* in the arena */
+    size_t count;
+} Namings;
+
+/* Find them among the records of `facts` (may be NULL); read those that were not read. */
+void naming_list(Namings *namings, Arena *arena, const FileFacts *facts);
+void naming_read(Namings *namings, Scope *scope, Arena *arena);
+
+/* Read those that may declare `name` before what is being read: they stand in a file in any order. */
+void naming_demand(Namings *namings, Parser *parser, const char *name, size_t size);
+
+/* Fail the reading if one that may declare `name` is not understood. */
+void naming_refuse(const Namings *namings, Parser *parser, const char *name, size_t size);
+
+/* ------------------------------------------------------------------ the scope itself, for scope.c and hosted.c */
+
+enum { BUCKETS = 128 };            /* a power of two */
+
+/* A text of the host's that was accepted, and how it was read. */
+typedef struct HostText HostText;
+struct HostText {
+    HostText *next;
+    Reading reading;
+    char text[];
+};
+
+struct Scope {
+    const FileFacts *facts;        /* borrowed; NULL without a file */
+    Arena arena;
+    Entry *names[BUCKETS], *tags[BUCKETS];
+    Entry *types[BUCKETS];         /* what scope_read_type read, by its text: to ask again costs no memory */
+    HostText *first, **last;       /* owned: what was accepted, in order */
+    size_t changes;                /* names and shapes that were added */
+    bool prepared;                 /* the naming records have been read */
+    Namings namings;
+    int depth;                     /* of the readings under way */
+    Struct *reading;               /* the innermost struct whose body is being read */
+};
+
+/* The bucket of a name. */
+size_t scope_bucket(const char *name, size_t size);
+
+/* Read the records that give names to others, if that was not done. */
+void scope_prepare(Scope *scope);
 
 #endif

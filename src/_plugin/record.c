@@ -81,7 +81,6 @@ info_free(StructInfo *info)
     PyMem_Free(info->definitions);
     PyMem_Free(info->getters);
     PyMem_Free(info->format);
-    Py_XDECREF((PyObject *)info->library);
     PyMem_Free(info);
 }
 
@@ -114,7 +113,7 @@ info_new(LibraryObject *library, Struct *record)
     }
     info->record = record;
     info->destructor = -1;
-    info->library = (LibraryObject *)Py_NewRef((PyObject *)library);
+    info->library = library;
     info->methods = PyMem_Calloc(count + 1, sizeof *info->methods);
     info->definitions = PyMem_Calloc(count + 1, sizeof *info->definitions);
     info->getters = PyMem_Calloc((size_t)record->count + 1, sizeof *info->getters);
@@ -192,14 +191,14 @@ add_method(StructInfo *info, const Field *member, char reason[REASON_MAX])
         return -1;
     }
     method->is_method = prototype->count > 0 && method->signature->arguments[0].conversion == CONVERT_SELF;
+    if (method->is_method && prototype->words & WORD_DESTRUCTOR && info->destructor < 0) {
+        info->destructor = info->count;
+    }
     type_spell(member->type->target, member->name, text, sizeof text);
     definition->ml_name = member->name;
     definition->ml_meth = (PyCFunction)(void (*)(void))slots[info->count];
     definition->ml_flags = METH_FASTCALL | METH_KEYWORDS;
     definition->ml_doc = signature_doc(method->signature, member->name, true, text, NULL);
-    if (prototype->words & WORD_DESTRUCTOR && method->is_method && info->destructor < 0) {
-        info->destructor = info->count;
-    }
     info->count++;
     return definition->ml_doc != NULL ? 0 : -1;
 }
@@ -303,7 +302,7 @@ add_attribute(StructInfo *info, int number)
 static int
 add_description(StructInfo *info)
 {
-    PyObject *methods = PyDict_New();
+    PyObject *methods = PyDict_New(), *view;
     int failed = methods == NULL ? -1 : 0;
 
     for (int i = 0; i < info->count && failed == 0; i++) {
@@ -316,11 +315,19 @@ add_description(StructInfo *info)
         Py_XDECREF(signature);
         Py_XDECREF(item);
     }
-    if (failed == 0) {
-        failed = PyObject_SetAttrString((PyObject *)info->type, "__plugin_methods__", methods);
-    }
+    view = failed == 0 ? PyDictProxy_New(methods) : NULL;
+    failed = view == NULL ? -1 : PyObject_SetAttrString((PyObject *)info->type, "__plugin_methods__", view);
+    Py_XDECREF(view);
     Py_XDECREF(methods);
     return failed;
+}
+
+/* Nobody changes the type from here on: its objects need what it owns, in the order of its slots. */
+static void
+freeze(PyTypeObject *type)
+{
+    type->tp_flags |= Py_TPFLAGS_IMMUTABLETYPE;
+    PyType_Modified(type);
 }
 
 /* Fill the type with methods.  The struct's host is the info already, for methods that take or give such objects. */
@@ -356,10 +363,14 @@ build(LibraryObject *library, Struct *record, char reason[REASON_MAX])
     }
     info->type = type;
     failed = PyObject_SetAttrString((PyObject *)type, "__plugin_struct__", capsule);
+    failed = failed < 0 ? -1 : PyObject_SetAttrString((PyObject *)type, "__plugin_library__", (PyObject *)library);
     failed = failed < 0 ? -1 : PyList_Append(library->pending, (PyObject *)type);
     if (failed == 0) {
         record->host = info;
         failed = fill_type(info, reason);
+    }
+    if (failed == 0) {
+        freeze(type);
     }
     Py_DECREF(capsule);
     Py_DECREF((PyObject *)type);

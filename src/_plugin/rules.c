@@ -59,7 +59,7 @@ rule_function(Parser *parser, const Type *type, const char *name)
         parse_require_shape(parser, type->prototype->result, "the result of", name);
     }
     if (rule_callable(type->prototype, reason) < 0) {
-        parse_fail(parser, "\"%s\" cannot be called: %.800s", name, reason);
+        parse_fail(parser, *name != '\0' ? "\"%s\" cannot be called: %.800s" : "%sit cannot be called: %.800s", name, reason);
     }
 }
 
@@ -112,8 +112,8 @@ rule_member(Parser *parser, const Field *member)
     parse_require_shape(parser, member->type, "member", member->name);
     for (const Type *type = member->type; type->kind == TYPE_ARRAY; type = type->target) {
         if (type->name != NULL) {
-            parse_fail(parser, "member \"%s\" is an array of no constant length, which has no place in a layout",
-                       member->name);
+            parse_fail(parser, "member \"%s\" is an array of no constant length \"%.80s\", which has no place in a layout",
+                       member->name, type->name);
         }
     }
     rule_words(parser, member->words, WORD_COUNT | WORD_NULLABLE | WORD_BYTES | WORD_OWNED | WORD_RETAINED,

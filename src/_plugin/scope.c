@@ -6,52 +6,88 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 128 };            /* a power of two */
 
-typedef struct HostText HostText;
-struct HostText {
-    HostText *next;
-    char text[];
-};
-
-struct Scope {
-    const FileFacts *facts;        /* borrowed; NULL without a file */
-    Arena arena;
-    Entry *names[BUCKETS], *tags[BUCKETS];
-    HostText *first, **last;       /* owned: what scope_declare accepted, in order */
-    bool prepared;                 /* typedefs and enumerators of the records have been read */
-    const Record *misread;         /* a record of that kind that could not be understood, or NULL */
-    char misread_reason[REASON_MAX];
-};
-
-typedef void (*Reading)(Parser *parser, void *context);
-
-/* Read `text` with `reading`.  Returns 0, or -1 with `reason`: the one place where parse_fail arrives. */
-static int
-read_text(Scope *scope, const char *text, char reason[REASON_MAX], Reading reading, void *context)
+/* Leave the structs inside which a reading failed. */
+static void
+fail_structs(Scope *scope, Struct *outer, const char *reason)
 {
-    Parser parser;
+    while (scope->reading != outer) {
+        Struct *record = scope->reading;
+
+        scope->reading = record->outer;
+        record->failure = arena_alloc(&scope->arena, strlen(reason) + 1);
+        record->state = record->failure != NULL ? STRUCT_FAILED : STRUCT_FORWARD;
+        if (record->failure != NULL) {
+            strcpy(record->failure, reason);
+        }
+    }
+}
+
+int
+scope_read(Scope *scope, const char *text, char reason[REASON_MAX], Reading reading, void *context)
+{
+    Parser parser = {.scope = scope, .arena = &scope->arena, .depth = &scope->depth, .reason = reason};
+    Struct *const outer = scope->reading;
+    const int depth = scope->depth;
 
     reason[0] = '\0';
     if (setjmp(parser.failed) != 0) {
+        scope->depth = depth;
+        fail_structs(scope, outer, reason);
         return -1;
     }
-    lex_start(&parser, scope, &scope->arena, text, reason);
+    if (strlen(text) > TEXT_MAX) {
+        parse_fail(&parser, "the text is longer than %d bytes", TEXT_MAX);
+    }
+    if (++scope->depth > DEPTH_MAX) {
+        parse_fail(&parser, "declarations need each other more than %d deep", DEPTH_MAX);
+    }
+    lex_start(&parser, text);
     reading(&parser, context);
+    scope->depth = depth;
     return 0;
+}
+
+void
+scope_all(Parser *parser, void *context)
+{
+    (void)context;
+    declare_all(parser);
+}
+
+void
+scope_open_struct(Scope *scope, Struct *record)
+{
+    record->state = STRUCT_READING;
+    record->outer = scope->reading;
+    scope->reading = record;
+}
+
+void
+scope_close_struct(Scope *scope, Struct *record)
+{
+    record->state = STRUCT_READY;
+    scope->reading = record->outer;
+    scope->changes++;
 }
 
 /* ------------------------------------------------------------------ tables */
 
-static Entry **
-bucket_of(Scope *scope, const char *name, size_t size, bool tag)
+size_t
+scope_bucket(const char *name, size_t size)
 {
     uint32_t hash = 2166136261u;
 
     for (size_t i = 0; i < size; i++) {
         hash = (hash ^ (unsigned char)name[i]) * 16777619u;
     }
-    return &(tag ? scope->tags : scope->names)[hash & (BUCKETS - 1)];
+    return hash & (BUCKETS - 1);
+}
+
+static Entry **
+bucket_of(Scope *scope, const char *name, size_t size, bool tag)
+{
+    return &(tag ? scope->tags : scope->names)[scope_bucket(name, size)];
 }
 
 Entry *
@@ -75,62 +111,9 @@ insert(Scope *scope, const Entry *entry)
         *copy = *entry;
         copy->next = *bucket;
         *bucket = copy;
+        scope->changes++;
     }
     return copy;
-}
-
-static bool
-enums_equal(const Type *a, const Type *b)
-{
-    if (a->kind != TYPE_ENUM || b->kind != TYPE_ENUM || a->enumeration->count != b->enumeration->count) {
-        return false;
-    }
-    for (int i = 0; i < a->enumeration->count; i++) {
-        const Enumerator *x = &a->enumeration->enumerators[i], *y = &b->enumeration->enumerators[i];
-
-        if (x->value != y->value || strcmp(x->name, y->name) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool
-entries_equal(const Entry *a, const Entry *b)
-{
-    if (a->kind != b->kind || a->failure != NULL) {
-        return false;
-    }
-    switch (a->kind) {
-    case ENTRY_TYPEDEF:
-        return type_equal(a->type, b->type, true);
-    case ENTRY_CONSTANT:
-        return a->value == b->value;
-    case ENTRY_TAG:
-        return enums_equal(a->type, b->type);
-    default:
-        /* A plugin's own words stand; the host need not repeat them. */
-        return type_equal(a->declaration.type, b->declaration.type,
-                          a->declaration.record == NULL || type_has_words(b->declaration.type));
-    }
-}
-
-static void
-describe(const Entry *entry, char *buffer, size_t size)
-{
-    switch (entry->failure != NULL ? ENTRY_TAG : entry->kind) {
-    case ENTRY_TYPEDEF:
-        type_spell(entry->type, entry->name, buffer, size);
-        return;
-    case ENTRY_CONSTANT:
-        snprintf(buffer, size, "%s = %lld", entry->name, (long long)entry->value);
-        return;
-    case ENTRY_DECLARATION:
-        snprintf(buffer, size, "%s", entry->declaration.text);
-        return;
-    default:
-        snprintf(buffer, size, "%s", entry->failure != NULL ? entry->failure : "another enum");
-    }
 }
 
 void
@@ -148,9 +131,9 @@ scope_add(Parser *parser, const Entry *entry)
         old = scope_entry(parser->scope, entry->name, size, tag);
     }
     if (old != NULL) {
-        if (!entries_equal(old, entry)) {
-            describe(old, was, sizeof was);
-            describe(entry, is, sizeof is);
+        if (!entry_equal(old, entry)) {
+            entry_describe(old, was, sizeof was);
+            entry_describe(entry, is, sizeof is);
             parse_fail(parser, "\"%.80s\" is declared already, and differently: \"%s\", now \"%s\"", entry->name, was, is);
         }
         return;
@@ -162,41 +145,27 @@ scope_add(Parser *parser, const Entry *entry)
 
 /* ------------------------------------------------------------------ types */
 
-static void
-all_of_it(Parser *parser, void *context)
+/* Read the records that give names to others, once. */
+void
+scope_prepare(Scope *scope)
 {
-    (void)context;
-    declare_all(parser);
+    if (!scope->prepared) {
+        scope->prepared = true;
+        naming_list(&scope->namings, &scope->arena, scope->facts);
+        naming_read(&scope->namings, scope, &scope->arena);
+    }
 }
 
-/* Read the records that give names to other records: enums and PLUGIN_DECLAREs.  They may stand in any order, so what
- * fails is tried again as long as another one succeeds. */
-static void
-prepare(Scope *scope)
+const Entry *
+scope_constant(Parser *parser, const char *name, size_t size)
 {
-    size_t count = scope->facts != NULL ? scope->facts->record_count : 0;
-    size_t left = count, before;
+    Entry *entry = scope_entry(parser->scope, name, size, false);
 
-    if (scope->prepared) {
-        return;
+    if (entry == NULL) {
+        naming_demand(&parser->scope->namings, parser, name, size);
+        entry = scope_entry(parser->scope, name, size, false);
     }
-    scope->prepared = true;
-    do {
-        before = left;
-        left = 0;
-        scope->misread = NULL;
-        for (size_t i = 0; i < count; i++) {
-            const Record *record = &scope->facts->records[i];
-            char reason[REASON_MAX];
-
-            if ((record->kind == RECORD_ENUM || record->kind == RECORD_DECLARE) &&
-                read_text(scope, record->text, reason, all_of_it, NULL) < 0) {
-                left++;
-                scope->misread = record;
-                memcpy(scope->misread_reason, reason, REASON_MAX);
-            }
-        }
-    } while (left > 0 && left < before);
+    return entry != NULL && entry->kind == ENTRY_CONSTANT && entry->failure == NULL ? entry : NULL;
 }
 
 bool
@@ -245,30 +214,34 @@ scope_struct(Parser *parser, const char *name, size_t size, const Type **type)
     return made->record;
 }
 
+/* The type that is declared by that name, or NULL. */
+static const Type *
+known_type(Parser *parser, const char *name, size_t size, bool tag)
+{
+    const Entry *entry = tag ? NULL : scope_entry(parser->scope, name, size, false);
+
+    if (entry != NULL && (entry->kind != ENTRY_TYPEDEF || entry->failure != NULL)) {
+        parse_fail(parser, "\"%.80s\" is not a type", entry->name);
+    }
+    if (entry == NULL) {
+        entry = scope_entry(parser->scope, name, size, true);
+    }
+    return entry != NULL ? entry->type : NULL;
+}
+
 const Type *
 scope_type(Parser *parser, const char *name, size_t size, bool tag)
 {
-    Scope *scope = parser->scope;
-    Entry *entry = scope_entry(scope, name, size, false);
-    const Type *type;
-    const char *copy;
+    const Type *type = known_type(parser, name, size, tag);
 
-    if (!tag && entry != NULL) {
-        if (entry->kind != ENTRY_TYPEDEF) {
-            parse_fail(parser, "\"%s\" is not a type", entry->name);
-        }
-        return entry->type;
+    if (type == NULL || type->kind == TYPE_STRUCT) {   /* a struct's tag: a typedef of that name may come later */
+        naming_demand(&parser->scope->namings, parser, name, size);
+        type = known_type(parser, name, size, tag);
     }
-    entry = scope_entry(scope, name, size, true);
-    if (entry != NULL) {
-        return entry->type;
+    if (type == NULL) {
+        naming_refuse(&parser->scope->namings, parser, name, size);
+        scope_struct(parser, name, size, &type);
     }
-    copy = parse_copy(parser, name, size);
-    if (scope->misread != NULL && strstr(scope->misread->text, copy) != NULL) {
-        parse_fail(parser, "\"%.80s\" stands in \"%.200s\", which is not understood: %.400s", copy, scope->misread->text,
-                   scope->misread_reason);
-    }
-    scope_struct(parser, name, size, &type);
     return type;
 }
 
@@ -306,8 +279,8 @@ scope_complete(Scope *scope, Struct *record, char reason[REASON_MAX])
     if (record->record == NULL) {
         return -1;
     }
-    prepare(scope);
-    if (read_text(scope, record->record->text, reason, struct_of_record, record) < 0) {
+    scope_prepare(scope);
+    if (scope_read(scope, record->record->text, reason, struct_of_record, record) < 0) {
         char sentence[REASON_MAX];
 
         snprintf(sentence, sizeof sentence, "struct \"%.80s\" is not understood: %.800s", record->name, reason);
@@ -323,12 +296,6 @@ scope_complete(Scope *scope, Struct *record, char reason[REASON_MAX])
 }
 
 /* ------------------------------------------------------------------ functions and variables */
-
-static void
-one_declaration(Parser *parser, void *context)
-{
-    declare_one(parser, context);
-}
 
 static void
 declaration_of_record(Parser *parser, void *context)
@@ -355,9 +322,9 @@ read_record(Scope *scope, const Record *record, char reason[REASON_MAX])
 {
     Entry entry = {.kind = ENTRY_DECLARATION, .name = record->name};
 
-    prepare(scope);
+    scope_prepare(scope);
     entry.declaration.record = record;
-    if (read_text(scope, record->text, reason, declaration_of_record, &entry.declaration) < 0) {
+    if (scope_read(scope, record->text, reason, declaration_of_record, &entry.declaration) < 0) {
         entry.failure = arena_alloc(&scope->arena, strlen(reason) + 1);
         if (entry.failure == NULL) {
             return NULL;
@@ -367,19 +334,27 @@ read_record(Scope *scope, const Record *record, char reason[REASON_MAX])
     return insert(scope, &entry);
 }
 
+/* The record of that function or variable, or NULL. */
+static const Record *
+record_of(const Scope *scope, const char *name, size_t size)
+{
+    const Record *record = find_record(scope, RECORD_FUNC, name, size);
+
+    return record != NULL ? record : find_record(scope, RECORD_VAR, name, size);
+}
+
 const Declaration *
 scope_find(Scope *scope, const char *name, char reason[REASON_MAX])
 {
     size_t size = strlen(name);
-    Entry *entry = scope_entry(scope, name, size, false);
+    Entry *entry;
 
     reason[0] = '\0';
+    scope_prepare(scope);
+    entry = scope_entry(scope, name, size, false);
     if (entry == NULL) {
-        const Record *record = find_record(scope, RECORD_FUNC, name, size);
+        const Record *record = record_of(scope, name, size);
 
-        if (record == NULL) {
-            record = find_record(scope, RECORD_VAR, name, size);
-        }
         if (record == NULL) {
             return NULL;
         }
@@ -390,6 +365,9 @@ scope_find(Scope *scope, const char *name, char reason[REASON_MAX])
         }
     }
     if (entry->kind != ENTRY_DECLARATION) {
+        if (record_of(scope, name, size) != NULL) {
+            snprintf(reason, REASON_MAX, "it is declared as a type or a constant too");
+        }
         return NULL;
     }
     if (entry->failure != NULL) {
@@ -397,109 +375,6 @@ scope_find(Scope *scope, const char *name, char reason[REASON_MAX])
         return NULL;
     }
     return &entry->declaration;
-}
-
-/* ------------------------------------------------------------------ the host's texts */
-
-/* A scope that knows what `scope` knows, to try a text in: what fails there leaves nothing in the real one. */
-static Scope *
-copy_scope(const Scope *scope)
-{
-    Scope *copy = scope_new(scope->facts);
-
-    for (HostText *text = scope->first; text != NULL && copy != NULL; text = text->next) {
-        char reason[REASON_MAX];
-
-        if (read_text(copy, text->text, reason, all_of_it, NULL) < 0) {
-            scope_free(copy);
-            copy = NULL;           /* memory is short: the text was read before */
-        }
-    }
-    return copy;
-}
-
-/* Read `text` in a copy, which the caller frees with whatever was read.  NULL with `reason`. */
-static Scope *
-try_text(Scope *scope, const char *text, char reason[REASON_MAX], Reading reading, void *context)
-{
-    Scope *trial = copy_scope(scope);
-
-    snprintf(reason, REASON_MAX, "out of memory");
-    if (trial != NULL) {
-        prepare(trial);
-        if (read_text(trial, text, reason, reading, context) < 0) {
-            scope_free(trial);
-            trial = NULL;
-        }
-    }
-    return trial;
-}
-
-int
-scope_declare(Scope *scope, const char *text, char reason[REASON_MAX])
-{
-    HostText *kept;
-    Scope *trial;
-
-    reason[0] = '\0';
-    for (const HostText *known = scope->first; known != NULL; known = known->next) {
-        if (strcmp(known->text, text) == 0) {
-            return 0;              /* a host that opens a plugin again declares again */
-        }
-    }
-    trial = try_text(scope, text, reason, all_of_it, NULL);
-    if (trial == NULL) {
-        return -1;
-    }
-    scope_free(trial);
-    prepare(scope);
-    kept = malloc(sizeof *kept + strlen(text) + 1);
-    if (kept == NULL || read_text(scope, text, reason, all_of_it, NULL) < 0) {
-        free(kept);
-        snprintf(reason, REASON_MAX, "out of memory");
-        return -1;
-    }
-    strcpy(kept->text, text);
-    kept->next = NULL;
-    *scope->last = kept;
-    scope->last = &kept->next;
-    return 0;
-}
-
-int
-scope_read_type(Scope *scope, const char *text, Declaration *declaration, char reason[REASON_MAX])
-{
-    Scope *trial;
-
-    memset(declaration, 0, sizeof *declaration);
-    trial = try_text(scope, text, reason, one_declaration, declaration);
-    if (trial == NULL) {
-        return -1;
-    }
-    scope_free(trial);
-    memset(declaration, 0, sizeof *declaration);
-    prepare(scope);
-    return read_text(scope, text, reason, one_declaration, declaration);
-}
-
-int
-scope_compare(Scope *scope, const char *text, const Declaration *declared, char reason[REASON_MAX])
-{
-    Declaration asserted = {0};
-    Scope *trial = try_text(scope, text, reason, one_declaration, &asserted);
-    int equal;
-
-    if (trial == NULL) {
-        return -1;
-    }
-    if (asserted.name != NULL && strcmp(asserted.name, declared->name) != 0) {
-        snprintf(reason, REASON_MAX, "\"%.400s\" declares another name", text);
-        equal = -1;
-    } else {
-        equal = type_equal(declared->type, asserted.type, type_has_words(asserted.type));
-    }
-    scope_free(trial);
-    return equal;
 }
 
 /* ------------------------------------------------------------------ walking */

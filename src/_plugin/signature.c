@@ -103,6 +103,31 @@ set_release(Compiler *compiler, const Prototype *prototype, const char *name)
     return 0;
 }
 
+/* Whether a function takes the struct first, as its methods do. */
+static bool
+takes_self(const Prototype *prototype, const Struct *self)
+{
+    const Type *type = prototype->count > 0 ? prototype->params[0].type : NULL;
+
+    return type != NULL && self != NULL && type->kind == TYPE_POINTER && type->target->kind == TYPE_STRUCT &&
+           type->target->record == self;
+}
+
+/* The method of a struct that is marked plugin_destructor, whether the type of its objects is made already or not. */
+static const Field *
+destructor_member(const Struct *record)
+{
+    for (int i = 0; i < record->count; i++) {
+        const Field *member = &record->members[i];
+        const Type *function = member->type->kind == TYPE_POINTER ? type_function(member->type) : NULL;
+
+        if (function != NULL && (function->prototype->words & WORD_DESTRUCTOR) && takes_self(function->prototype, record)) {
+            return member;
+        }
+    }
+    return NULL;
+}
+
 /* Find what releases an owned object of that type: a function marked plugin_destructor, or a member. */
 static int
 find_release(Compiler *compiler, const Type *type, const char *what)
@@ -110,7 +135,7 @@ find_release(Compiler *compiler, const Type *type, const char *what)
     Release *release = &compiler->signature->release;
     char reason[REASON_MAX];
     const Declaration *destructor = scope_destructor(compiler->library->scope, type->name);
-    const StructInfo *info = type->record->host;
+    const Field *member = destructor_member(type->record);
 
     if (destructor != NULL) {
         release->how = RELEASE_FUNCTION;
@@ -123,9 +148,7 @@ find_release(Compiler *compiler, const Type *type, const char *what)
         }
         return set_release(compiler, destructor->type->prototype, destructor->name);
     }
-    if (info != NULL && info->destructor >= 0) {
-        const Field *member = info->methods[info->destructor].member;
-
+    if (member != NULL) {
         release->how = RELEASE_MEMBER;
         release->offset = member->offset;
         return set_release(compiler, type_function(member->type)->prototype, member->name);
@@ -147,11 +170,12 @@ find_owner(Compiler *compiler, const Argument *argument, int conversion, const c
     if (release_name != NULL && compiler->library->handle == NULL) {
         return 0;                  /* an interface is compared before anything is loaded */
     }
-    if (release_name != NULL) {
+    /* The process's own free, which a preloaded allocator may have replaced: libc's would be the wrong one then. */
+    if (release_name != NULL && strcmp(release_name, "free") != 0) {
         release->function = library_address(compiler->library, release_name, true, NULL, reason);
         return release->function != NULL ? 0 : refuse(compiler, "plugin_free(%s): %.900s", release_name, reason);
     }
-    if (conversion == CONVERT_STRING) {
+    if (conversion == CONVERT_STRING || release_name != NULL) {
         release->function = (void *)(uintptr_t)free;
         return 0;
     }
@@ -504,6 +528,7 @@ compile(LibraryObject *library, const Prototype *prototype, const Struct *self, 
         PyErr_NoMemory();
         return NULL;
     }
+    signature->library = library;
     signature->prototype = prototype;
     signature->count = (uint8_t)prototype->count;
     signature->data = (int8_t)data;
@@ -512,11 +537,7 @@ compile(LibraryObject *library, const Prototype *prototype, const Struct *self, 
     signature->is_blocking = (prototype->words & WORD_BLOCKING) != 0 && !is_callback;
     failed = compile_result(&compiler);
     for (int i = 0; i < prototype->count && failed == 0; i++) {
-        const Type *type = prototype->params[i].type;
-        bool is_self = i == 0 && self != NULL && type->kind == TYPE_POINTER && type->target->kind == TYPE_STRUCT &&
-                       type->target->record == self;
-
-        failed = compile_parameter(&compiler, i, is_self);
+        failed = compile_parameter(&compiler, i, i == 0 && takes_self(prototype, self));
     }
     signature->is_simple = signature->is_simple && !signature->is_destructor && !signature->has_retained;
     if (failed < 0 || check_whole(&compiler) < 0) {
@@ -557,6 +578,34 @@ signature_free(Signature *signature)
     PyMem_Free(signature);
 }
 
+int
+signature_release(const Signature *signature, LibraryObject *library, Release *release)
+{
+    Signature other = {.library = library};
+    char reason[REASON_MAX] = "";
+    Compiler compiler = {.library = library, .signature = &other, .reason = reason};
+    int failed;
+
+    *release = signature->release;
+    if (library == signature->library || release->how != RELEASE_FUNCTION) {
+        return 0;
+    }
+    failed = find_owner(&compiler, &signature->result, signature->result.conversion, signature->prototype->release,
+                        "the result");
+    for (int i = 0; i < signature->count && failed == 0; i++) {
+        const Argument *argument = &signature->arguments[i];
+
+        if (argument->conversion == CONVERT_OUT && argument->result != CONVERT_SCALAR) {
+            failed = find_owner(&compiler, argument, argument->result, NULL, label(argument->field));
+        }
+    }
+    *release = other.release;
+    if (failed < 0) {
+        library_refuse(library, "a method", reason);
+    }
+    return failed;
+}
+
 /* ------------------------------------------------------------------ names and documentation */
 
 void
@@ -590,7 +639,7 @@ signature_doc(const Signature *signature, const char *name, bool method, const c
     int used;
 
     for (int i = 0; i < signature->count; i++) {
-        size += sizeof parameter;
+        size += sizeof parameter + strlen(", ");
     }
     result = PyMem_Malloc(size);
     if (result == NULL) {

@@ -53,7 +53,12 @@ parse_require_shape(Parser *parser, const Type *type, const char *what, const ch
         parse_fail(parser, "%s \"%s\" has the type \"%s\", which plugin cannot lay out or pass", what, name, spelling);
     }
     if (type->kind == TYPE_ARRAY) {
+        size_t size;
+
         parse_require_shape(parser, type->target, what, name);
+        if (__builtin_mul_overflow(type->length, type_size(type->target), &size) || size > INT32_MAX) {
+            parse_fail(parser, "%s \"%s\" is larger than 2 GiB", what, name);
+        }
     }
     if (type->kind == TYPE_STRUCT && scope_complete(parser->scope, type->record, reason) < 0) {
         if (*reason == '\0') {
@@ -81,7 +86,7 @@ read_dims(Parser *parser, Declarator *declarator)
         }
         dim->pointed = lex_accept(parser, "*");
         if (parser->token.kind == TOKEN_NAME &&
-            scope_entry(parser->scope, parser->token.start, parser->token.size, false) == NULL) {
+            scope_constant(parser, parser->token.start, parser->token.size) == NULL) {
             dim->name = parse_copy(parser, parser->token.start, parser->token.size);
             lex_next(parser);
         } else {
@@ -134,12 +139,14 @@ read_word(Parser *parser, unsigned *words, const char **release, Declarator *dec
                (unsigned)(scope_abi(parser->scope) >> 16), (unsigned)(scope_abi(parser->scope) & 0xffff));
 }
 
-/* Step over the brackets of an attribute, whose content is not ours but for what changes a layout. */
-static void
+/* Step over the brackets of an attribute, whose content is not ours but for what changes a layout.  Returns whether there
+ * was none. */
+static bool
 skip_attribute(Parser *parser, const char *open, const char *close)
 {
     static const char *const refused[] = {"packed", "__packed__", "aligned", "__aligned__", "vector_size",
                                           "__vector_size__", "mode", "__mode__", "ms_abi", "sysv_abi", "regparm"};
+    bool is_empty = true;
     int depth = 0;
 
     do {
@@ -149,6 +156,8 @@ skip_attribute(Parser *parser, const char *open, const char *close)
             depth--;
         } else if (parser->token.kind == TOKEN_END) {
             parse_fail_near(parser, "an attribute has no end");
+        } else {
+            is_empty = false;
         }
         for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
             if (lex_is(parser, refused[i])) {
@@ -158,6 +167,7 @@ skip_attribute(Parser *parser, const char *open, const char *close)
         }
         lex_next(parser);
     } while (depth > 0);
+    return is_empty;
 }
 
 /* Attributes, and the words of C that change nothing for a caller. */
@@ -178,10 +188,7 @@ skip_noise(Parser *parser)
         return true;
     }
     if (lex_accept(parser, "__attribute__") || lex_accept(parser, "__attribute")) {
-        const char *start = parser->token.start;
-
-        skip_attribute(parser, "(", ")");
-        if (parser->cursor - start < 16 && memcmp(start, "(())", 4) == 0) {
+        if (skip_attribute(parser, "(", ")")) {
             parse_fail(parser, "a word of plugin was expanded before it was stored, by a macro around this declaration: "
                                "write the PLUGIN_ macro directly, or pass the words through unexpanded");
         }
@@ -250,6 +257,7 @@ read_enumerators(Parser *parser, Enum *enumeration)
 {
     Enumerator *items = NULL;
     int64_t value = 0;
+    bool overflow = false;
     int count = 0;
 
     while (!lex_is(parser, "}")) {
@@ -263,11 +271,14 @@ read_enumerators(Parser *parser, Enum *enumeration)
         lex_next(parser);
         if (lex_accept(parser, "=")) {
             value = parse_constant(parser);
+        } else if (overflow) {
+            parse_fail(parser, "the enumerator \"%.80s\" does not fit 64 bits", entry.name);
         }
         items[count++] = (Enumerator){entry.name, value};
         entry.value = value;
         scope_add(parser, &entry);
-        if (__builtin_add_overflow(value, 1, &value) || (!lex_accept(parser, ",") && !lex_is(parser, "}"))) {
+        overflow = __builtin_add_overflow(value, 1, &value);
+        if (!lex_accept(parser, ",") && !lex_is(parser, "}")) {
             parse_fail_near(parser, "expected \",\" or \"}\" in an enum");
         }
     }
@@ -344,6 +355,7 @@ nameless_struct(Parser *parser, const Type **type)
 static const Type *
 read_struct(Parser *parser)
 {
+    char reason[REASON_MAX];
     const Type *type;
     Struct *record;
 
@@ -363,13 +375,17 @@ read_struct(Parser *parser)
     if (record->state == STRUCT_READING) {
         parse_fail(parser, "struct \"%s\" contains itself", record->name);
     }
+    if (record->record != NULL && scope_complete(parser->scope, record, reason) < 0) {
+        parse_fail(parser, "%s", reason);      /* the plugin's own declaration comes first */
+    }
     if (record->state == STRUCT_READY) {
-        Struct again = {.name = record->name};
+        Struct *again = parse_alloc(parser, sizeof *again);
 
-        declare_struct_body(parser, &again);
-        if (strcmp(again.text, record->text) != 0) {
-            parse_fail(parser, "struct \"%s\" is declared twice: \"%s\" and \"%s\"", record->name, record->text,
-                       again.text);
+        again->name = record->name;
+        declare_struct_body(parser, again);
+        if (strcmp(again->text, record->text) != 0) {
+            parse_fail(parser, "struct \"%.80s\" is declared twice: \"%.400s\" and \"%.400s\"", record->name,
+                       record->text, again->text);
         }
         return type;
     }

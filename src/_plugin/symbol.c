@@ -307,8 +307,8 @@ as_c_type(SymbolObject *self, PyObject *text)
     return self->declaration.type != NULL ? check_c_type(self, text, utf8) : take_c_type(self, text, utf8);
 }
 
-static PyObject *
-Symbol_as_type(PyObject *object, PyObject *type)
+PyObject *
+symbol_as_type(PyObject *object, PyObject *type)
 {
     PyObject *module, *verdict;
 
@@ -367,7 +367,7 @@ static PyObject *
 Symbol_reduce(PyObject *object, PyObject *unused)
 {
     SymbolObject *self = (SymbolObject *)object;
-    PyObject *module = PyImport_ImportModule("plugin._open"), *reopen, *result, *text;
+    PyObject *module = PyImport_ImportModule("plugin._open"), *reopen, *result, *text, *bare;
 
     (void)unused;
     reopen = module != NULL ? PyObject_GetAttrString(module, "reopen") : NULL;
@@ -377,7 +377,8 @@ Symbol_reduce(PyObject *object, PyObject *unused)
     }
     text = self->declaration.type != NULL && self->declaration.record == NULL ? Symbol_declaration(self, NULL)
                                                                                : Py_NewRef(Py_None);
-    result = text != NULL ? Py_BuildValue("(O(OON))", reopen, self->library->path, self->name, text) : NULL;
+    bare = self->declaration.type != NULL && self->declaration.name == NULL ? Py_True : Py_False;
+    result = text != NULL ? Py_BuildValue("(O(OONO))", reopen, self->library->path, self->name, text, bare) : NULL;
     Py_DECREF(reopen);
     return result;
 }
@@ -395,7 +396,7 @@ Symbol_repr(PyObject *object)
 }
 
 static PyMethodDef symbol_methods[] = {
-    {"as_type", Symbol_as_type, METH_O,
+    {"as_type", symbol_as_type, METH_O,
      "as_type($self, type, /)\n--\n\nThe callable or Variable, its type asserted.\n\n"
      "`type` is C text (\"double (double)\") or a Python type (Callable[[float], float], a Protocol).  What is declared is\n"
      "checked; on an untyped symbol C text is believed.\n\nRaises SymbolTypeError where the two differ, showing both."},
@@ -470,7 +471,7 @@ Function_describe(PyObject *object, PyObject *unused)
 static PyObject *
 Function_signature(PyObject *object, void *closure)
 {
-    PyObject *module = PyImport_ImportModule("plugin._types"), *signature;
+    PyObject *module = PyImport_ImportModule("plugin._signatures"), *signature;
 
     (void)closure;
     signature = module != NULL ? PyObject_CallMethod(module, "signature_of", "O", object) : NULL;

@@ -346,11 +346,12 @@ put_pointer(Writer *writer, const Type *type, const char *inner)
 {
     char text[256];
     const Type *target = type->target;
+    const char *blank = type->is_const && *inner != '\0' ? " " : "";
 
     if (target->kind == TYPE_FUNCTION || target->kind == TYPE_ARRAY) {
-        snprintf(text, sizeof text, "(*%s%s)", type->is_const ? "const " : "", inner);
+        snprintf(text, sizeof text, "(*%s%s%s)", type->is_const ? "const" : "", blank, inner);
     } else {
-        snprintf(text, sizeof text, "*%s%s", type->is_const ? "const " : "", inner);
+        snprintf(text, sizeof text, "*%s%s%s", type->is_const ? "const" : "", blank, inner);
     }
     put_type(writer, target, text);
 }
@@ -384,7 +385,11 @@ put_type(Writer *writer, const Type *type, const char *inner)
         put_pointer(writer, type, inner);
         return;
     case TYPE_ARRAY:
-        snprintf(text, sizeof text, "%s[%zu]", inner, type->length);
+        if (type->name != NULL) {
+            snprintf(text, sizeof text, "%s[%s]", inner, type->name);
+        } else {
+            snprintf(text, sizeof text, "%s[%zu]", inner, type->length);
+        }
         put_type(writer, type->target, text);
         return;
     case TYPE_FUNCTION:

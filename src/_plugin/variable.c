@@ -1,15 +1,17 @@
 /* The Python type Variable: a number or string in a plugin's memory. */
 #include "internal.h"
 
+/* Fills in `where`: what is typed has a name in UTF-8. */
 static int
-require_typed(SymbolObject *self)
+require_typed(SymbolObject *self, Where *where)
 {
     if (self->declaration.type == NULL) {
         raise_fact(self->library->state, "untyped", "(OOO)", self->name, self->library->name,
                    self->library->path);
         return -1;
     }
-    return 0;
+    where->owner = PyUnicode_AsUTF8(self->name);
+    return where->owner != NULL ? 0 : -1;
 }
 
 static Spot
@@ -32,7 +34,7 @@ Variable_get(PyObject *object, void *closure)
     Spot spot = spot_of(self);
 
     (void)closure;
-    return require_typed(self) < 0 ? NULL : spot_get(&spot);
+    return require_typed(self, &spot.where) < 0 ? NULL : spot_get(&spot);
 }
 
 static int
@@ -42,7 +44,7 @@ Variable_set(PyObject *object, PyObject *value, void *closure)
     Spot spot = spot_of(self);
 
     (void)closure;
-    return require_typed(self) < 0 ? -1 : spot_set(&spot, value);
+    return require_typed(self, &spot.where) < 0 ? -1 : spot_set(&spot, value);
 }
 
 /* Its memory, as the view of all of it gives it: a number is a view without dimensions. */

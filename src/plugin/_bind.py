@@ -9,7 +9,7 @@ import inspect
 import types
 import typing
 
-from plugin import _errors, _plugin, _types
+from plugin import _errors, _plugin, _sentences, _types
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def check(library: _plugin.Library, interface: Any, shown: Any) -> None:
     else:
         raise TypeError(f"an interface is a Protocol or C declarations, not {interface!r}")
     if differences:
-        raise _errors.incompatible(shown, library.name, differences)
+        raise _sentences.incompatible(shown, library.name, differences)
 
 
 def _c_differences(library: _plugin.Library, text: str) -> Iterator[str]:

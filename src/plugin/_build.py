@@ -132,7 +132,8 @@ class _Steps:
             *_compiler.words(own),
         ]
         if not _MACOS:
-            command += ["-Wl,-z,defs", "-Wl,--build-id"]
+            # Symbolic: the plugin's own names are meant inside it, though the process has libc's `step` already.
+            command += ["-Wl,-z,defs", "-Wl,--build-id", "-Wl,-Bsymbolic"]
         command += [*options, "-o", str(result), *objects, *_compiler.words("LDFLAGS"), *self.link_flags]
         _compiler.run(command, verbose=self.verbose, quiet=quiet)
 

@@ -73,7 +73,9 @@ def _run_build(given: list[str]) -> int:
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="C, C++, assembly, object or archive file")
     parser.add_argument("-o", dest="output", required=True, metavar="OUTPUT", help="the plugin to make")
     parser.add_argument("-v", dest="verbose", action="store_true", help="print each command that is run")
-    options = parser.parse_intermixed_args(given[:end])
+    options, unknown = parser.parse_known_intermixed_args(given[:end])
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)} (flags for the compiler stand after --)")
     try:
         _build.build(options.sources, options.output, flags=given[end + 1 :], verbose=options.verbose)
     except _build.BuildError as error:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 
-from plugin import _errors
+from plugin import _errors, _sentences
 
 _CONFIGURATION = "/etc/ld.so.conf"
 _DEFAULTS = ("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib")
@@ -27,7 +26,7 @@ def find_library(name: str) -> str:
     """
     found = search(name)
     if found is None:
-        message = f"plugin.find_library({_errors.quote(name)}): no such library in {', '.join(folders())}"
+        message = f"plugin.find_library({_sentences.quote(name)}): no such library in {', '.join(folders())}"
         raise _errors.PluginNotFoundError(errno.ENOENT, message, name)
     return found
 
@@ -48,12 +47,21 @@ def search(name: str) -> str | None:
     return None
 
 
+def hint(path: str | bytes, verb: str) -> str:
+    """For a path that leads nowhere and is a bare name: where the system has such a library; else nothing."""
+    name = os.fsdecode(path)
+    found = search(name)
+    return f"; {verb} takes paths only; the system has {_sentences.quote(found)}" if found else ""
+
+
 def folders() -> list[str]:
     """The folders of LD_LIBRARY_PATH, of the loader's configuration, and its built-in ones, that exist."""
     given = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
     multiarch = f"{os.uname().machine}-linux-gnu"
     builtin = [f"/lib/{multiarch}", f"/usr/lib/{multiarch}", *_DEFAULTS]
-    return [folder for folder in dict.fromkeys([*given, *_configured(_CONFIGURATION), *builtin]) if os.path.isdir(folder)]
+    return [
+        folder for folder in dict.fromkeys([*given, *_configured(_CONFIGURATION), *builtin]) if os.path.isdir(folder)
+    ]
 
 
 def _configured(path: str, depth: int = 0) -> list[str]:
@@ -80,10 +88,16 @@ def _candidates(folder: str, name: str) -> list[str]:
     if ".so" in name:
         return [name]
     stem = name if name.startswith("lib") else f"lib{name}"
-    pattern = re.compile(re.escape(stem) + r"\.so((?:\.\d+)*)")
-    matches = [match for match in map(pattern.fullmatch, os.listdir(folder)) if match]
-    matches.sort(key=lambda match: [int(part) for part in match[1].split(".")[1:]], reverse=True)
-    return [match[0] for match in matches]
+    found = {file: _version(file, f"{stem}.so") for file in os.listdir(folder)}
+    return [file for file, version in sorted(found.items(), key=lambda pair: pair[1] or [], reverse=True) if version]
+
+
+def _version(file: str, start: str) -> list[int] | None:
+    """The numbers behind `start` in libz.so.1.2, behind a zero; None for the file of another library."""
+    parts = file.removeprefix(start).split(".")
+    if not file.startswith(start) or parts[0] or not all(part.isdecimal() for part in parts[1:]):
+        return None
+    return [0, *map(int, parts[1:])]
 
 
 def _is_library(path: str) -> bool:
@@ -93,7 +107,11 @@ def _is_library(path: str) -> bool:
             header, mine = file.read(20), own.read(20)
     except OSError:
         return False
-    return header[:6] == mine[:6] and header[16:18] == b"\x03\x00"[:: 1 if mine[5] == 1 else -1] and header[18:] == mine[18:]
+    return (
+        header[:6] == mine[:6]
+        and header[16:18] == b"\x03\x00"[:: 1 if mine[5] == 1 else -1]
+        and header[18:] == mine[18:]
+    )
 
 
 def get_include() -> str:

@@ -12,12 +12,12 @@ def address_of(thing: object) -> int | None:
     """
     kind = type(thing)
     if kind.__module__ == "_cffi_backend" and "cffi" in sys.modules:
-        import cffi
+        import cffi  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
-        return int(cffi.FFI().cast("uintptr_t", thing))  # type: ignore[no-any-return]
+        return int(cffi.FFI().cast("uintptr_t", thing))
     if "ctypes" in sys.modules:
         import ctypes
 
         if isinstance(thing, (ctypes._Pointer, ctypes.c_void_p, ctypes.c_char_p, ctypes._CFuncPtr)):  # type: ignore[attr-defined]
-            return ctypes.cast(thing, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
+            return ctypes.cast(thing, ctypes.c_void_p).value or 0
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from plugin import _errors, _plugin
+from plugin import _errors, _find, _plugin, _sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,8 +106,11 @@ def inspect(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Inspec
     shown = os.fspath(path)
     encoded = os.fsencode(shown)
     if b"\0" in encoded:
-        raise ValueError(_errors.opening(shown, "the path has an embedded null character"))
-    name, version, abi, soname, build_id, records, needed, symbols = _plugin.facts(encoded, shown)
+        raise ValueError(_sentences.opening(shown, "the path has an embedded null character", "inspect"))
+    try:
+        name, version, abi, soname, build_id, records, needed, symbols = _plugin.facts(encoded, shown)
+    except _errors.OpenError as error:
+        raise _sentences.inspecting(error, _find.hint(shown, "inspect")) from None
     return Inspection(
         os.fsdecode(shown),
         name,

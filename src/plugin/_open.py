@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from plugin import _cache, _errors, _plugin
+from plugin import _cache, _errors, _find, _plugin, _sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     class _Base(_plugin.Library, Generic[T_co]): ...
 
 else:
+    T_co = None
 
     class _Base(_plugin.Library):
         __slots__ = ()
@@ -56,7 +57,7 @@ class Symbols(Mapping[str, _plugin.Symbol]):
         return f"<symbols of {self._library.name}: {', '.join(self)}>"
 
 
-class Plugin(_Base["T_co"] if TYPE_CHECKING else _Base):
+class Plugin(_Base["T_co"]):
     """An open plugin.  The same file gives the same object for the life of the process; it is never unloaded.
 
     Thread-safety: any thread may look up and call; with a GIL, calls hold it.
@@ -95,13 +96,13 @@ class Plugin(_Base["T_co"] if TYPE_CHECKING else _Base):
 
     def __repr__(self) -> str:
         version = f" {self.version}" if self.version else ""
-        return f"<plugin {self.name}{version} from {_errors.quote(self.path)}>"
+        return f"<plugin {self.name}{version} from {_sentences.quote(self.path)}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return open, (self.path,)
 
 
-def open(  # noqa: A001
+def open(
     path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
     *,
     declare: str | None = None,
@@ -148,19 +149,17 @@ def open(  # noqa: A001
     try:
         identity = _plugin.identify(encoded)
     except OSError as error:
-        raise _errors.not_found(shown, error, _hint(shown)) from None
+        raise _sentences.not_found(shown, error, _find.hint(shown, "open")) from None
     plugin = _cache.by_file(identity)
-    if plugin is not None:
-        changed = identity != plugin._identity
-    else:
+    if plugin is None:
         real = _real(encoded, shown)
         plugin = _cache.by_path(os.fsdecode(real))
-        changed = True
         if plugin is None:
             plugin = _load(real, shown, mode, declare, interface, host)
-            changed = False
+            identity = plugin._identity
+    changed = identity != plugin._identity  # what by_path found may be another file, or what a thread has just opened
     if changed and on_change == "error":
-        raise _errors.stale(shown, plugin.name, plugin.path)
+        raise _sentences.stale(shown, plugin.name, plugin.path)
     return _again(plugin, shown, mode, declare, interface, host)
 
 
@@ -185,9 +184,9 @@ def _again(
 ) -> Plugin[Any]:
     """The plugin, if what the caller asks of it is what it is."""
     if mode is not None and mode != plugin._mode:
-        raise _errors.other_mode(shown, plugin.name, plugin._mode, mode)
+        raise _sentences.other_mode(shown, plugin.name, plugin._mode, mode)
     if host is not None and host is not plugin._host:
-        raise _errors.other_host(shown, plugin.name)
+        raise _sentences.other_host(shown, plugin.name)
     if declare is not None:
         plugin.declare(declare)
     if interface is not None and interface is not plugin._interface:
@@ -202,7 +201,7 @@ def _encode(path: Any) -> tuple[str | bytes, bytes]:
     shown = os.fspath(path)
     encoded = os.fsencode(shown)
     if b"\0" in encoded:
-        raise ValueError(_errors.opening(shown, "the path has an embedded null character"))
+        raise ValueError(_sentences.opening(shown, "the path has an embedded null character"))
     return shown, encoded
 
 
@@ -217,23 +216,16 @@ def _real(encoded: bytes, shown: str | bytes) -> bytes:
     try:
         return _plugin.realpath(encoded)
     except OSError as error:
-        raise _errors.not_found(shown, error) from None
+        raise _sentences.not_found(shown, error) from None
 
 
-def _hint(shown: str | bytes) -> str:
-    """For a bare name: where the system has such a library."""
-    name = os.fsdecode(shown)
-    if "/" in name:
-        return ""
-    from plugin._find import search
-
-    found = search(name)
-    return f"; open takes paths only; the system has {_errors.quote(found)}" if found else ""
-
-
-def reopen(path: str, name: str, declaration: str | None) -> _plugin.Symbol:
-    """The Symbol that was pickled; a host's declaration of it goes along."""
+def reopen(path: str, name: str, declaration: str | None, bare: bool) -> _plugin.Symbol:
+    """The Symbol that was pickled; a host's declaration of it goes along, as does a bare type that was asserted."""
     plugin = open(path)
+    if bare:
+        use = plugin.lookup(name, declaration)
+        symbol: _plugin.Symbol = getattr(use, "__self__", use)
+        return symbol
     if declaration is not None:
         plugin.declare(declaration)
     return plugin.symbols[name]

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from types import CapsuleType  # type: ignore[attr-defined,unused-ignore]
-from typing import Any, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
-from typing_extensions import Buffer, Self, TypeForm
+from typing_extensions import TypeForm
 
 T = TypeVar("T")
 L = TypeVar("L", bound="Library")

@@ -1,7 +1,7 @@
-"""Python types against C declarations: Go's type assertion, and signatures for inspect.
+"""Python types against C declarations: Go's type assertion.
 
 C describes each parameter and result as (name, kind, C spelling, extra, nullable); `kind` is one of "int", "float",
-"bool", "str", "bytes", "buffer", "address", "handle" and "callback".
+"bool", "str", "bytes", "text" (with a length), "strings", "buffer", "address", "handle", "handles" and "callback".
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Sequence
 
-from plugin import _errors, _plugin
+from plugin import _plugin, _sentences
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,24 +36,23 @@ def assert_type(symbol: _plugin.Symbol, hint: Any) -> None:
         SymbolTypeError: they differ, or nothing is declared; both sides are shown.
         TypeError: `hint` is no type that can be compared.
     """
-    described = symbol._describe() if isinstance(symbol, (_plugin.Function, _plugin.Variable)) else None
     plugin = symbol.plugin
-    if described is None:
-        raise _errors.untyped(symbol.name, plugin.name, plugin.path)
-    if isinstance(symbol, _plugin.Variable):
-        differences = list(_compare_value(described, hint, set()))
+    if isinstance(symbol, _plugin.Variable) and (value := symbol._describe()) is not None:
+        differences = list(_compare_value(value, hint, set()))
+    elif isinstance(symbol, _plugin.Function) and (signature := symbol._describe()) is not None:
+        differences = list(compare_function(signature, hint, set()))
     else:
-        differences = list(compare_function(described, hint, set()))
+        raise _sentences.untyped(symbol.name, plugin.name, plugin.path)
     if differences:
         asserted = f"{show(hint)}: {'; '.join(differences)}"
-        raise _errors.type_mismatch(symbol.name, plugin.name, plugin.path, asserted, symbol.declaration or "")
+        raise _sentences.type_mismatch(symbol.name, plugin.name, plugin.path, asserted, symbol.declaration or "")
 
 
 def show(hint: Any) -> str:
     """How a type is written."""
     if hint is None or hint is type(None):
         return "None"
-    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias):
+    if isinstance(hint, type) and typing.get_origin(hint) is None:
         return hint.__name__
     return repr(hint).replace("collections.abc.", "").replace("typing.", "")
 
@@ -68,7 +67,7 @@ def compare_function(described: Signature, hint: Any, seen: set[Any] | None = No
         return
     if typing.get_origin(hint) is Callable:
         arguments, result = typing.get_args(hint) or (..., typing.Any)
-        expected = None if arguments is ... else list(arguments)
+        expected = list(arguments) if isinstance(arguments, list) else None
     elif is_protocol(hint) and callable(getattr(hint, "__call__", None)):  # noqa: B004
         expected, result = method_types(hint, "__call__")
     else:
@@ -146,10 +145,11 @@ def _is_kind(kind: str, extra: Any, hint: Any, given: bool) -> bool:
     if kind == "strings":
         return typing.get_origin(hint) in (list, tuple, Sequence) and typing.get_args(hint)[:1] in ((str,), (bytes,))
     if kind == "handles":
-        return typing.get_origin(hint) is tuple or hint is tuple
+        return hint is tuple or typing.get_origin(hint) is tuple
     if kind == "text":
-        return hint in (str, bytes)
-    return _SCALARS.get(hint) == kind or (kind == "str" and given and hint is bytes)
+        return hint is str or hint is bytes
+    scalar = next((name for type_, name in _SCALARS.items() if type_ is hint), None)
+    return scalar == kind or (kind == "str" and given and hint is bytes)
 
 
 def _buffer_name(hint: Any) -> str | None:
@@ -159,7 +159,7 @@ def _buffer_name(hint: Any) -> str | None:
 
 
 def _items_match(extra: tuple[str, int, int, bool], hint: Any) -> bool:
-    """Whether an ndarray's dtype, if the type tells it, is that of the C items; extra is (format, bytes, dims, written)."""
+    """Whether an ndarray's dtype, if told, is that of the C items; `extra` is (format, bytes, dims, written)."""
     letter, size = extra[:2]
     parts = typing.get_args(hint)
     dtypes = typing.get_args(parts[1]) if len(parts) > 1 else ()
@@ -173,7 +173,9 @@ def _items_match(extra: tuple[str, int, int, bool], hint: Any) -> bool:
 
 
 def without_none(hint: Any) -> tuple[Any, bool]:
-    """The type without `| None`, and whether that was there."""
+    """The type without what Annotated adds and without `| None`, and whether that was there."""
+    if typing.get_origin(hint) is typing.Annotated:
+        hint = hint.__origin__
     if typing.get_origin(hint) not in (typing.Union, types.UnionType):
         return hint, False
     parts = [part for part in typing.get_args(hint) if part is not type(None)]
@@ -193,12 +195,11 @@ def members(protocol: type) -> Iterator[str]:
     """The names that a Protocol and its bases ask for."""
     for base in reversed(protocol.__mro__):
         if getattr(base, "_is_protocol", False) and base.__module__ != "typing":
-            yield from (name for name in base.__dict__.get("__annotations__", {}) if not name.startswith("_"))
+            yield from (name for name in inspect.get_annotations(base) if not name.startswith("_"))
             yield from (
                 name
                 for name, value in base.__dict__.items()
-                if (not name.startswith("_") or name == "__call__")
-                and (callable(value) or isinstance(value, property))
+                if (not name.startswith("_") or name == "__call__") and (callable(value) or isinstance(value, property))
             )
 
 
@@ -209,7 +210,7 @@ def method_types(protocol: type, name: str) -> tuple[list[Any], Any]:
         raise TypeError(f"{protocol.__name__}.{name} is not a plain method")
     try:
         hints = typing.get_type_hints(method)
-    except NameError as error:
+    except (NameError, AttributeError, TypeError) as error:
         raise TypeError(f"the annotations of {protocol.__name__}.{name} cannot be evaluated: {error}") from None
     parameters = list(inspect.signature(method).parameters.values())[1:]
     return [hints.get(parameter.name, typing.Any) for parameter in parameters], hints.get("return", typing.Any)
@@ -233,50 +234,3 @@ def _compare_struct(struct: Any, protocol: type, seen: set[Any]) -> Iterator[str
                 yield f"{where} may be None"
             for difference in compare_signature(described, *method_types(protocol, name), seen):
                 yield f"{where}: {difference}"
-
-
-# ---------------------------------------------------------------- signatures
-
-
-def signature_of(function: _plugin.Function) -> inspect.Signature:
-    """The signature of a Function, with annotations."""
-    described = function._describe()
-    if described is None:
-        plugin = function.plugin
-        raise _errors.untyped(function.name, plugin.name, plugin.path)
-    parameters, results = described
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    annotations = [_annotation(result) for result in results]
-    result = None if not annotations else annotations[0] if len(annotations) == 1 else tuple[tuple(annotations)]  # type: ignore[misc]
-    return inspect.Signature(
-        [inspect.Parameter(parameter[0], kind, annotation=_annotation(parameter)) for parameter in parameters],
-        return_annotation=result,
-    )
-
-
-def _annotation(described: Described) -> Any:
-    _, kind, _, extra, nullable = described
-    plain: dict[str, Any] = {"text": str, "strings": Sequence[str], "handles": tuple, "int": int, "float": float, "bool": bool, "str": str, "bytes": bytes}
-    if kind == "handle":
-        annotation = extra if extra is not None else _plugin.Pointer
-    elif kind in ("buffer", "address"):
-        annotation = memoryview
-    elif kind == "callback":
-        parameters, results = extra
-        annotation = Callable[[_annotation(one) for one in parameters], _annotation(results[0]) if results else None]
-    else:
-        annotation = extra if kind == "int" and extra is not None else plain[kind]
-    return annotation | None if nullable else annotation
-
-
-# ---------------------------------------------------------------- enums
-
-
-def make_enum(name: str, pairs: tuple[tuple[str, int], ...]) -> dict[int | None, Any]:
-    """The IntEnum of a C enum: its members by value, and under None the class."""
-    import enum
-
-    kind = enum.IntEnum(name, list(pairs), module="plugin")
-    members: dict[int | None, Any] = {member.value: member for member in kind}
-    members[None] = kind
-    return members
