@@ -297,6 +297,8 @@ struct LibraryObject {
     PyObject *found;               /* dict: name -> what lookup gives */
     PyObject *symbols;             /* dict: name -> Symbol */
     PyObject *texts;               /* dict: name of a variable -> the string that Python wrote there last */
+    PyThread_type_lock making;     /* owned: held by the thread that makes struct types */
+    unsigned long maker;           /* that thread, or 0 */
     PyObject *pending;             /* list of struct types that are being made, or NULL */
 };
 

@@ -352,6 +352,9 @@ Library_dealloc(LibraryObject *self)
     if (self->texts != NULL && PyDict_GET_SIZE(self->texts) == 0) {
         Py_DECREF(self->texts);
     }
+    if (self->making != NULL) {
+        PyThread_free_lock(self->making);
+    }
     scope_free(self->scope);
     elf_free(&self->facts);
     type->tp_free(self);

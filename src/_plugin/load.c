@@ -93,8 +93,9 @@ set_names(LibraryObject *library, const char *path)
     library->found = PyDict_New();
     library->symbols = PyDict_New();
     library->texts = PyDict_New();
+    library->making = PyThread_allocate_lock();
     library->scope = scope_new(facts);
-    if (library->scope == NULL) {
+    if (library->scope == NULL || library->making == NULL) {
         PyErr_NoMemory();
     }
     return PyErr_Occurred() ? -1 : 0;
