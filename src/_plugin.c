@@ -3,19 +3,19 @@
  * The system seam is the two functions pluginOpen and pluginLookup below, over dlopen, dlsym and dlerror.  All else
  * stands in parts of one concern each, in src/_plugin/; contracts are in its headers:
  *
- *     native.h      know no Python:  format.c elf.c note.c exports.c   a file, before it is mapped
- *                                    symtab.c image.c                  a library, once it is mapped
- *                                    registry.c                        init once a process
- *     declare.h                      lex.c type.c specify.c rules.c declare.c scope.c key.c   C declarations to types
- *     internal.h    know Python:     convert.c     single values
- *                                    signature.c   prototypes to lists of conversions
- *                                    registers.c arguments.c room.c call.c   a call
- *                                    callback.c implement.c            native calls into Python
- *                                    retain.c                          what a plugin keeps
- *                                    handle.c record.c enum.c          objects of a plugin, and their types
- *                                    spot.c member.c items.c layout.c  typed memory
- *                                    symbol.c variable.c               Symbol, Function, Variable
- *                                    library.c load.c facts.c          Plugin, open, inspect
+ *     native.h    know no Python    format.c elf.c note.c exports.c        a file, before it is mapped
+ *                                   symtab.c image.c                       a library, once it is mapped
+ *                                   registry.c                             init once a process
+ *     declare.h   nor do these      lex.c type.c specify.c rules.c declare.c C declarations to types
+ *                                   scope.c entry.c naming.c hosted.c key.c  what one plugin declares
+ *     internal.h  know Python       convert.c                              single values
+ *                                   signature.c pair.c describe.c          prototypes to lists of conversions
+ *                                   registers.c arguments.c room.c call.c  a call
+ *                                   callback.c implement.c retain.c        calls into Python, and what is kept
+ *                                   handle.c record.c enum.c               objects of a plugin, and their types
+ *                                   spot.c member.c items.c layout.c       typed memory
+ *                                   symbol.c variable.c                    Symbol, Function, Variable
+ *                                   library.c load.c facts.c               Plugin, open, inspect
  */
 #include "_plugin/internal.h"
 

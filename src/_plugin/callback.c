@@ -2,7 +2,7 @@
  *
  * There is no executable memory: every entry point is compiled.  One that is given `void *data` finds its callable
  * there, so one entry for each place of that pointer serves all; one without data has a number in a fixed pool. */
-#include "entry.h"
+#include "entrypoint.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -217,6 +217,9 @@ convert_result(const Type *type, Value value)
     case TYPE_BOOL:
         return PyBool_FromLong((unsigned char)value.u);
     case TYPE_ENUM:
+        if (type->size == 8 && !type->is_signed && value.i < 0) {
+            return PyLong_FromUnsignedLongLong(value.u);
+        }
         return enum_member(type, type->size == 8 ? value.i : type->is_signed ? (int64_t)(int32_t)value.u
                                                                              : (int64_t)(uint32_t)value.u);
     default:

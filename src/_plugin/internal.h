@@ -194,6 +194,14 @@ Signature *signature_compile_incoming(LibraryObject *library, const Prototype *p
  * declared the same struct first.  Returns 0, or -1 with an exception. */
 int signature_release(const Signature *signature, LibraryObject *library, Release *release);
 
+/* ------------------------------------------------------------------ pair.c: callbacks and their data */
+
+/* The number of the `void *` that is given with callback `number` and passed to it, or -1: one of the same name, or the
+ * one that follows.  `inner` is its number among the callback's own parameters. */
+int signature_pair(const Signature *signature, int number, int *inner);
+
+/* ------------------------------------------------------------------ describe.c: what is told of a signature */
+
 /* The Python name of parameter `number`: `in_` for `in`, `arg2` for one without. */
 void signature_name(const Signature *signature, int number, char *buffer, size_t size);
 
@@ -473,6 +481,8 @@ struct LibraryObject {
     PyObject *found;               /* dict: name -> what lookup gives */
     PyObject *symbols;             /* dict: name -> Symbol */
     PyObject *kept;                /* dict of what the plugin was given and keeps, or NULL */
+    PyThread_type_lock making;     /* owned: held by the thread that makes struct types */
+    unsigned long maker;           /* that thread, or 0 */
     PyObject *pending;             /* list of struct types that are being made, or NULL */
 };
 

@@ -460,6 +460,9 @@ Library_dealloc(LibraryObject *self)
     if (self->handle == NULL) {
         Py_XDECREF(self->kept);    /* else the plugin may still use it */
     }
+    if (self->making != NULL) {
+        PyThread_free_lock(self->making);
+    }
     scope_free(self->scope);
     elf_free(&self->facts);
     type->tp_free(self);

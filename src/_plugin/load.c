@@ -94,8 +94,9 @@ set_names(LibraryObject *library, const char *path)
     library->version = facts->header != NULL ? decode(facts->header->text) : Py_NewRef(Py_None);
     library->found = PyDict_New();
     library->symbols = PyDict_New();
+    library->making = PyThread_allocate_lock();
     library->scope = scope_new(facts);
-    if (library->scope == NULL) {
+    if (library->scope == NULL || library->making == NULL) {
         PyErr_NoMemory();
     }
     return PyErr_Occurred() ? -1 : 0;

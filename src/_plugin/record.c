@@ -345,9 +345,10 @@ fill_type(StructInfo *info, char reason[REASON_MAX])
     return add_members(info, reason) < 0 ? -1 : add_description(info);
 }
 
-/* Make the type and add it to the library's pending ones. */
+/* Make the type, still empty, and add it to the library's pending ones.  The struct's host is its info from now on, for
+ * methods that take or give such objects. */
 static const StructInfo *
-build(LibraryObject *library, Struct *record, char reason[REASON_MAX])
+build(LibraryObject *library, Struct *record)
 {
     StructInfo *info = info_new(library, record);
     PyTypeObject *type = info != NULL ? make_type(info) : NULL;
@@ -367,10 +368,6 @@ build(LibraryObject *library, Struct *record, char reason[REASON_MAX])
     failed = failed < 0 ? -1 : PyList_Append(library->pending, (PyObject *)type);
     if (failed == 0) {
         record->host = info;
-        failed = fill_type(info, reason);
-    }
-    if (failed == 0) {
-        freeze(type);
     }
     Py_DECREF(capsule);
     Py_DECREF((PyObject *)type);
@@ -437,31 +434,64 @@ find_made(LibraryObject *library, Struct *record)
     return type != NULL ? info_of(type) : NULL;
 }
 
+/* The type of a struct, made by another plugin, or else empty and pending. */
+static const StructInfo *
+name_type(LibraryObject *library, Struct *record)
+{
+    const StructInfo *info = record->host != NULL ? record->host : find_made(library, record);
+
+    if (info == NULL) {
+        return PyErr_Occurred() ? NULL : build(library, record);
+    }
+    record->host = (void *)(uintptr_t)info;
+    return info;
+}
+
+/* Fill the pending types one after the other: filling one may name others, which are added behind.  (One inside the
+ * other would take as much of the C stack as a plugin has structs.) */
+static const StructInfo *
+make_types(LibraryObject *library, Struct *record, char reason[REASON_MAX])
+{
+    const StructInfo *info;
+    int failed;
+
+    library->pending = PyList_New(0);
+    if (library->pending == NULL) {
+        return NULL;
+    }
+    info = name_type(library, record);
+    failed = info == NULL ? -1 : 0;
+    for (Py_ssize_t i = 0; failed == 0 && i < PyList_GET_SIZE(library->pending); i++) {
+        StructInfo *next = info_of(PyList_GET_ITEM(library->pending, i));
+
+        failed = next == NULL ? -1 : fill_type(next, reason);
+        if (failed == 0) {
+            freeze(next->type);
+        }
+    }
+    return settle(library, failed == 0) < 0 || failed < 0 ? NULL : info;
+}
+
 const StructInfo *
 record_info(LibraryObject *library, Struct *record, char reason[REASON_MAX])
 {
-    bool outermost = library->pending == NULL;
-    const StructInfo *info = record->host;
+    unsigned long self = PyThread_get_thread_ident();
+    const StructInfo *info;
 
     reason[0] = '\0';
-    if (info != NULL) {
-        return info;
+    if (library->maker == self) {
+        return name_type(library, record);
     }
-    info = find_made(library, record);
-    if (info != NULL || PyErr_Occurred()) {
-        record->host = (void *)(uintptr_t)info;
-        return info;
+    if (record->host != NULL && library->maker == 0) {
+        return record->host;
     }
-    if (outermost) {
-        library->pending = PyList_New(0);
-        if (library->pending == NULL) {
-            return NULL;
-        }
-    }
-    info = build(library, record, reason);
-    if (outermost && settle(library, info != NULL) < 0) {
-        return NULL;
-    }
+    Py_BEGIN_ALLOW_THREADS         /* whoever is making types may let go of the GIL meanwhile */
+    PyThread_acquire_lock(library->making, WAIT_LOCK);
+    Py_END_ALLOW_THREADS
+    library->maker = self;
+    info = record->host != NULL ? record->host : make_types(library, record, reason);
+    library->maker = 0;
+    PyThread_release_lock(library->making);
     return info;
 }
 

@@ -90,6 +90,14 @@ compile_pointer_result(Compiler *compiler, Argument *argument, const Type *type,
     }
 }
 
+/* Whether symbols are looked for when they are needed first: before anything is loaded, as an interface is compared
+ * then, and while types are made under a lock, as looking waits for the loader's lock. */
+static bool
+may_not_look(const LibraryObject *library)
+{
+    return library->handle == NULL || library->maker == PyThread_get_thread_ident();
+}
+
 /* A destructor is called by us with the object and, if it takes one, a plugin_error. */
 static int
 set_release(Compiler *compiler, const Prototype *prototype, const char *name)
@@ -140,7 +148,7 @@ find_release(Compiler *compiler, const Type *type, const char *what)
     if (destructor != NULL) {
         release->how = RELEASE_FUNCTION;
         release->name = destructor->name;
-        if (compiler->library->handle != NULL) {
+        if (!may_not_look(compiler->library)) {
             release->function = library_address(compiler->library, destructor->name, false, NULL, reason);
             if (release->function == NULL) {
                 return refuse(compiler, "its destructor: %.900s", reason);
@@ -167,8 +175,8 @@ find_owner(Compiler *compiler, const Argument *argument, int conversion, const c
     }
     release->how = RELEASE_FUNCTION;
     release->name = release_name;
-    if (release_name != NULL && compiler->library->handle == NULL) {
-        return 0;                  /* an interface is compared before anything is loaded */
+    if (release_name != NULL && may_not_look(compiler->library)) {
+        return 0;
     }
     /* The process's own free, which a preloaded allocator may have replaced: libc's would be the wrong one then. */
     if (release_name != NULL && strcmp(release_name, "free") != 0) {
@@ -241,51 +249,6 @@ compile_room(Compiler *compiler, Argument *argument, const Field *field)
     return 0;
 }
 
-static bool
-is_plain_pointer(const Field *field)
-{
-    return field->type->kind == TYPE_POINTER && field->type->target->kind == TYPE_VOID && !field->type->target->is_const &&
-           field->words == 0;
-}
-
-/* The `void *data` of a callback's own prototype: the last one that has `name`, or the last one if that is NULL. */
-static int
-find_inner_data(const Prototype *prototype, const char *name)
-{
-    for (int i = prototype->count - 1; i >= 0; i--) {
-        const Field *param = &prototype->params[i];
-
-        if (is_plain_pointer(param) && (name == NULL || (param->name != NULL && strcmp(param->name, name) == 0))) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-/* Pair a callback with the data that is given with it: a `void *` of the same name, or the one that follows. */
-static int
-find_data(Signature *signature, int number, int *inner)
-{
-    const Prototype *prototype = signature->prototype;
-    const Prototype *callback = prototype->params[number].type->target->prototype;
-
-    for (int i = 0; i < prototype->count; i++) {
-        const Field *param = &prototype->params[i];
-
-        if (is_plain_pointer(param) && signature->arguments[i].conversion != CONVERT_DATA) {
-            *inner = param->name != NULL ? find_inner_data(callback, param->name) : -1;
-            if (*inner < 0 && i == number + 1) {
-                *inner = find_inner_data(callback, NULL);
-            }
-            if (*inner >= 0) {
-                return i;
-            }
-        }
-    }
-    *inner = -1;
-    return -1;
-}
-
 static int
 compile_callback(Compiler *compiler, Argument *argument, const Field *field, int number)
 {
@@ -300,7 +263,7 @@ compile_callback(Compiler *compiler, Argument *argument, const Field *field, int
     if (++signature->callback_count > CALLBACKS_MAX) {
         return refuse(compiler, "it takes more than %d callbacks", CALLBACKS_MAX);
     }
-    argument->data = (int8_t)find_data(signature, number, &inner);
+    argument->data = (int8_t)signature_pair(signature, number, &inner);
     if (argument->data >= 0) {
         signature->arguments[argument->data].conversion = CONVERT_DATA;
     }
@@ -604,147 +567,4 @@ signature_release(const Signature *signature, LibraryObject *library, Release *r
         library_refuse(library, "a method", reason);
     }
     return failed;
-}
-
-/* ------------------------------------------------------------------ names and documentation */
-
-void
-signature_name(const Signature *signature, int number, char *buffer, size_t size)
-{
-    static const char *const keywords[] = {
-        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
-        "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
-        "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
-    };
-    const char *name = signature->prototype->params[number].name;
-
-    if (name == NULL) {
-        snprintf(buffer, size, "arg%d", signature->arguments[number].python + 1);
-        return;
-    }
-    snprintf(buffer, size, "%s", name);
-    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
-        if (strcmp(name, keywords[i]) == 0) {
-            snprintf(buffer, size, "%s_", name);
-        }
-    }
-}
-
-char *
-signature_doc(const Signature *signature, const char *name, bool method, const char *text, const char *doc)
-{
-    size_t size = strlen(name) + strlen(text) + (doc != NULL ? strlen(doc) : 0) + 32;
-    char parameter[256], *result;
-    const char *comma = method ? ", " : "";
-    int used;
-
-    for (int i = 0; i < signature->count; i++) {
-        size += sizeof parameter + strlen(", ");
-    }
-    result = PyMem_Malloc(size);
-    if (result == NULL) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    used = snprintf(result, size, "%s(%s", name, method ? "$self" : "");
-    for (int i = 0; i < signature->count; i++) {
-        if (signature->arguments[i].python >= 0) {
-            signature_name(signature, i, parameter, sizeof parameter);
-            used += snprintf(result + used, size - (size_t)used, "%s%s", comma, parameter);
-            comma = ", ";
-        }
-    }
-    snprintf(result + used, size - (size_t)used, ")\n--\n\n%s%s%s", text, doc != NULL ? "\n\n" : "", doc != NULL ? doc : "");
-    return result;
-}
-
-/* ------------------------------------------------------------------ what a type checker needs */
-
-static PyObject *
-describe_one(const Argument *argument, Conversion conversion, const Type *spelled, const char *name)
-{
-    static const char *const kinds[] = {"none", "scalar", "str", "buffer", "address", "handle", "callback", "text", "strings", "callback", "handles"};
-    const char *kind = conversion == CONVERT_STRING && argument->bytes ? "bytes" : kinds[conversion];
-    const Type *type = argument->type;
-    PyObject *extra = Py_None;
-    char spelling[256];
-
-    type_spell(spelled, NULL, spelling, sizeof spelling);
-    if (conversion == CONVERT_SCALAR) {
-        kind = type->kind == TYPE_BOOL ? "bool" : type->kind == TYPE_FLOAT ? "float" : "int";
-        if (type->kind == TYPE_ENUM && type->enumeration->host != NULL) {
-            extra = PyDict_GetItemWithError(type->enumeration->host, Py_None);
-        }
-    } else if (conversion == CONVERT_HANDLE && type->record->state == STRUCT_READY && type->record->host != NULL) {
-        extra = (PyObject *)((const StructInfo *)type->record->host)->type;
-    } else if (conversion == CONVERT_BUFFER) {
-        return Py_BuildValue("(sss(sniO)O)", name, kind, spelling,
-                             type_is_scalar(type) ? convert_format(type) : "", (Py_ssize_t)type->size, argument->field->dim_count, type->is_const ? Py_False : Py_True,
-                             argument->nullable ? Py_True : Py_False);
-    }
-    if (conversion == CONVERT_CALLBACK || conversion == CONVERT_FUNCTION) {
-        return Py_BuildValue("(sssNO)", name, kind, spelling, signature_describe(argument->callback),
-                             argument->nullable ? Py_True : Py_False);
-    }
-    return Py_BuildValue("(sssOO)", name, kind, spelling, extra, argument->nullable ? Py_True : Py_False);
-}
-
-static PyObject *
-describe_room(const Argument *argument, const char *name)
-{
-    const char *kind = argument->type->kind != TYPE_CHAR ? "buffer" : argument->bytes ? "bytes" : "str";
-    char spelling[256];
-
-    type_spell(argument->field->type, NULL, spelling, sizeof spelling);
-    if (argument->type->kind == TYPE_CHAR) {
-        return Py_BuildValue("(sssOO)", name, kind, spelling, Py_None, Py_False);
-    }
-    return Py_BuildValue("(sss(sniO)O)", name, kind, spelling,
-                         type_is_scalar(argument->type) ? convert_format(argument->type) : "",
-                         (Py_ssize_t)argument->type->size, argument->field->dim_count, Py_True, Py_False);
-}
-
-static int
-append(PyObject *list, PyObject *item)
-{
-    int failed = item == NULL ? -1 : PyList_Append(list, item);
-
-    Py_XDECREF(item);
-    return failed;
-}
-
-PyObject *
-signature_describe(const Signature *signature)
-{
-    PyObject *parameters = PyList_New(0), *results = PyList_New(0);
-    int failed = parameters == NULL || results == NULL ? -1 : 0;
-    char name[256];
-
-    if (failed == 0 && signature->result.conversion != CONVERT_NOTHING) {
-        failed = append(results, describe_one(&signature->result, signature->result.conversion,
-                                              signature->prototype->result, ""));
-    }
-    for (int i = 0; i < signature->count && failed == 0; i++) {
-        const Argument *argument = &signature->arguments[i];
-
-        signature_name(signature, i, name, sizeof name);
-        if (argument->python >= 0) {
-            Conversion conversion = argument->both ? CONVERT_SCALAR : argument->conversion;
-
-            failed = append(parameters, describe_one(argument, conversion, argument->field->type, name));
-        }
-        if (failed == 0 && argument->conversion == CONVERT_ROOM) {
-            failed = append(results, describe_room(argument, name));
-        } else if (failed == 0 && argument->conversion == CONVERT_OUT && !argument->silent) {
-            failed = append(results, describe_one(argument, argument->result, argument->field->type->target, name));
-        } else if (failed == 0 && argument->conversion == CONVERT_CAPACITY) {
-            failed = append(results, describe_one(argument, CONVERT_SCALAR, argument->type, name));
-        }
-    }
-    if (failed < 0) {
-        Py_XDECREF(parameters);
-        Py_XDECREF(results);
-        return NULL;
-    }
-    return Py_BuildValue("(NN)", parameters, results);
 }

@@ -1,6 +1,6 @@
 /* Entry points that native code calls: what callback.c and implement.c make theirs of. */
-#ifndef PLUGIN_ENTRY_H
-#define PLUGIN_ENTRY_H
+#ifndef PLUGIN_ENTRYPOINT_H
+#define PLUGIN_ENTRYPOINT_H
 
 #include "internal.h"
 

@@ -1,0 +1,145 @@
+/* What is told of a signature: names, documentation, and types for type checkers. */
+#include "internal.h"
+
+#include <stdio.h>
+
+void
+signature_name(const Signature *signature, int number, char *buffer, size_t size)
+{
+    static const char *const keywords[] = {
+        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+        "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+        "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+    };
+    const char *name = signature->prototype->params[number].name;
+
+    if (name == NULL) {
+        snprintf(buffer, size, "arg%d", signature->arguments[number].python + 1);
+        return;
+    }
+    snprintf(buffer, size, "%s", name);
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
+        if (strcmp(name, keywords[i]) == 0) {
+            snprintf(buffer, size, "%s_", name);
+        }
+    }
+}
+
+char *
+signature_doc(const Signature *signature, const char *name, bool method, const char *text, const char *doc)
+{
+    size_t size = strlen(name) + strlen(text) + (doc != NULL ? strlen(doc) : 0) + 32;
+    char parameter[256], *result;
+    const char *comma = method ? ", " : "";
+    int used;
+
+    for (int i = 0; i < signature->count; i++) {
+        size += sizeof parameter + strlen(", ");
+    }
+    result = PyMem_Malloc(size);
+    if (result == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    used = snprintf(result, size, "%s(%s", name, method ? "$self" : "");
+    for (int i = 0; i < signature->count; i++) {
+        if (signature->arguments[i].python >= 0) {
+            signature_name(signature, i, parameter, sizeof parameter);
+            used += snprintf(result + used, size - (size_t)used, "%s%s", comma, parameter);
+            comma = ", ";
+        }
+    }
+    snprintf(result + used, size - (size_t)used, ")\n--\n\n%s%s%s", text, doc != NULL ? "\n\n" : "", doc != NULL ? doc : "");
+    return result;
+}
+
+/* ------------------------------------------------------------------ what a type checker needs */
+
+static PyObject *
+describe_one(const Argument *argument, Conversion conversion, const Type *spelled, const char *name)
+{
+    static const char *const kinds[] = {"none", "scalar", "str", "buffer", "address", "handle", "callback", "text", "strings", "callback", "handles"};
+    const char *kind = conversion == CONVERT_STRING && argument->bytes ? "bytes" : kinds[conversion];
+    const Type *type = argument->type;
+    PyObject *extra = Py_None;
+    char spelling[256];
+
+    type_spell(spelled, NULL, spelling, sizeof spelling);
+    if (conversion == CONVERT_SCALAR) {
+        kind = type->kind == TYPE_BOOL ? "bool" : type->kind == TYPE_FLOAT ? "float" : "int";
+        if (type->kind == TYPE_ENUM && type->enumeration->host != NULL) {
+            extra = PyDict_GetItemWithError(type->enumeration->host, Py_None);
+        }
+    } else if (conversion == CONVERT_HANDLE && type->record->state == STRUCT_READY && type->record->host != NULL) {
+        extra = (PyObject *)((const StructInfo *)type->record->host)->type;
+    } else if (conversion == CONVERT_BUFFER) {
+        return Py_BuildValue("(sss(sniO)O)", name, kind, spelling,
+                             type_is_scalar(type) ? convert_format(type) : "", (Py_ssize_t)type->size, argument->field->dim_count, type->is_const ? Py_False : Py_True,
+                             argument->nullable ? Py_True : Py_False);
+    }
+    if (conversion == CONVERT_CALLBACK || conversion == CONVERT_FUNCTION) {
+        return Py_BuildValue("(sssNO)", name, kind, spelling, signature_describe(argument->callback),
+                             argument->nullable ? Py_True : Py_False);
+    }
+    return Py_BuildValue("(sssOO)", name, kind, spelling, extra, argument->nullable ? Py_True : Py_False);
+}
+
+static PyObject *
+describe_room(const Argument *argument, const char *name)
+{
+    const char *kind = argument->type->kind != TYPE_CHAR ? "buffer" : argument->bytes ? "bytes" : "str";
+    char spelling[256];
+
+    type_spell(argument->field->type, NULL, spelling, sizeof spelling);
+    if (argument->type->kind == TYPE_CHAR) {
+        return Py_BuildValue("(sssOO)", name, kind, spelling, Py_None, Py_False);
+    }
+    return Py_BuildValue("(sss(sniO)O)", name, kind, spelling,
+                         type_is_scalar(argument->type) ? convert_format(argument->type) : "",
+                         (Py_ssize_t)argument->type->size, argument->field->dim_count, Py_True, Py_False);
+}
+
+static int
+append(PyObject *list, PyObject *item)
+{
+    int failed = item == NULL ? -1 : PyList_Append(list, item);
+
+    Py_XDECREF(item);
+    return failed;
+}
+
+PyObject *
+signature_describe(const Signature *signature)
+{
+    PyObject *parameters = PyList_New(0), *results = PyList_New(0);
+    int failed = parameters == NULL || results == NULL ? -1 : 0;
+    char name[256];
+
+    if (failed == 0 && signature->result.conversion != CONVERT_NOTHING) {
+        failed = append(results, describe_one(&signature->result, signature->result.conversion,
+                                              signature->prototype->result, ""));
+    }
+    for (int i = 0; i < signature->count && failed == 0; i++) {
+        const Argument *argument = &signature->arguments[i];
+
+        signature_name(signature, i, name, sizeof name);
+        if (argument->python >= 0) {
+            Conversion conversion = argument->both ? CONVERT_SCALAR : argument->conversion;
+
+            failed = append(parameters, describe_one(argument, conversion, argument->field->type, name));
+        }
+        if (failed == 0 && argument->conversion == CONVERT_ROOM) {
+            failed = append(results, describe_room(argument, name));
+        } else if (failed == 0 && argument->conversion == CONVERT_OUT && !argument->silent) {
+            failed = append(results, describe_one(argument, argument->result, argument->field->type->target, name));
+        } else if (failed == 0 && argument->conversion == CONVERT_CAPACITY) {
+            failed = append(results, describe_one(argument, CONVERT_SCALAR, argument->type, name));
+        }
+    }
+    if (failed < 0) {
+        Py_XDECREF(parameters);
+        Py_XDECREF(results);
+        return NULL;
+    }
+    return Py_BuildValue("(NN)", parameters, results);
+}
