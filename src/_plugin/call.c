@@ -282,6 +282,45 @@ call_simple(const Callee *callee, PyObject *const *args)
                       callee->library->version, "");
 }
 
+/* The object of a method is in use; it is what results belong to, unless the method does not take it. */
+static int
+begin_method(Frame *frame)
+{
+    const Signature *signature = frame->signature;
+
+    if (handle_check(frame->callee->self, &frame->where) < 0) {
+        return -1;
+    }
+    arguments_pin(frame, frame->callee->self);
+    if (signature->count == 0 || signature->arguments[0].conversion != CONVERT_SELF) {
+        frame->parent = NULL;
+    }
+    return 0;
+}
+
+/* Let go of all that the call held. */
+static void
+put_away(Frame *frame)
+{
+    const Signature *signature = frame->signature;
+
+    for (int i = 0; i < signature->count; i++) {
+        Py_XDECREF(frame->rooms[i]);
+        if (signature->has_retained) {
+            Py_XDECREF(frame->retained[i]);
+        }
+    }
+    while (frame->buffer_count > 0) {
+        PyBuffer_Release(&frame->buffers[--frame->buffer_count]);
+    }
+    while (frame->closure_count > 0) {
+        closure_stop(&frame->closures[--frame->closure_count]);
+    }
+    while (frame->pin_count > 0) {
+        frame->pins[--frame->pin_count]->uses--;
+    }
+}
+
 /* Not inlined, like call_by_name: the simple call needs neither the arrays nor the frame pointer that they cost. */
 static PyObject *__attribute__((noinline))
 call_full(const Callee *callee, PyObject *const *args)
@@ -315,14 +354,8 @@ call_full(const Callee *callee, PyObject *const *args)
     if (signature_release(signature, callee->library, &frame.release) < 0) {
         return NULL;
     }
-    if (callee->self != NULL) {
-        if (handle_check(callee->self, &frame.where) < 0) {
-            return NULL;
-        }
-        arguments_pin(&frame, callee->self);
-        if (signature->count == 0 || signature->arguments[0].conversion != CONVERT_SELF) {
-            frame.parent = NULL;   /* a member that does not take the object */
-        }
+    if (callee->self != NULL && begin_method(&frame) < 0) {
+        return NULL;
     }
     memset(frame.rooms, 0, (size_t)signature->count * sizeof *frame.rooms);
     if (signature->has_retained) {
@@ -331,21 +364,7 @@ call_full(const Callee *callee, PyObject *const *args)
     if (arguments_convert(&frame, args) == 0) {
         result = finish(&frame, invoke(callee, &frame.registers), args);
     }
-    for (int i = 0; i < signature->count; i++) {
-        Py_XDECREF(frame.rooms[i]);
-        if (signature->has_retained) {
-            Py_XDECREF(frame.retained[i]);
-        }
-    }
-    while (frame.buffer_count > 0) {
-        PyBuffer_Release(&frame.buffers[--frame.buffer_count]);
-    }
-    while (frame.closure_count > 0) {
-        closure_stop(&frame.closures[--frame.closure_count]);
-    }
-    while (frame.pin_count > 0) {
-        frame.pins[--frame.pin_count]->uses--;
-    }
+    put_away(&frame);
     return result;
 }
 
