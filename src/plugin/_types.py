@@ -172,10 +172,21 @@ def _items_match(extra: tuple[str, int, int, bool], hint: Any) -> bool:
     return bool(dtype.kind == kind and dtype.itemsize == size)
 
 
+def _resolve(hint: Any) -> Any:
+    """The type that a `type X[T] = ...` alias stands for, as newer NumPy's NDArray is one."""
+    alias = typing.get_origin(hint) or hint
+    while type(alias).__name__ == "TypeAliasType":
+        arguments = typing.get_args(hint)
+        hint = alias.__value__[arguments] if arguments else alias.__value__
+        alias = typing.get_origin(hint) or hint
+    return hint
+
+
 def without_none(hint: Any) -> tuple[Any, bool]:
     """The type without what Annotated adds and without `| None`, and whether that was there."""
+    hint = _resolve(hint)
     if typing.get_origin(hint) is typing.Annotated:
-        hint = hint.__origin__
+        hint = _resolve(hint.__origin__)
     if typing.get_origin(hint) not in (typing.Union, types.UnionType):
         return hint, False
     parts = [part for part in typing.get_args(hint) if part is not type(None)]
