@@ -50,11 +50,17 @@ current_state(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
     return PyThreadState_GetUnchecked();
+#elif PY_VERSION_HEX >= 0x030C0000
+    return _PyThreadState_UncheckedGet();
 #else
-    PyThreadState *state = _PyThreadState_UncheckedGet();
+    /* Here that is whoever holds the GIL.  A state that is not this thread's may go away while it is looked at, so the
+     * common cases are told without looking. */
+    PyThreadState *own = PyGILState_GetThisThreadState(), *state = _PyThreadState_UncheckedGet();
 
-    /* Before 3.12 that is whoever holds the GIL. */
-    return state != NULL && state->thread_id == PyThread_get_thread_ident() ? state : NULL;
+    if (own == NULL || state == NULL || state == own) {
+        return own == NULL ? NULL : state;
+    }
+    return state->thread_id == PyThread_get_thread_ident() ? state : NULL;
 #endif
 }
 
