@@ -11,11 +11,13 @@ import pickle
 import sys
 import weakref
 
+import leak_contracts
+
 import plugin
 from plugin import _plugin
 
 #: Entries that are no attribute of a C type: what a call converts, and what stands behind a type's slots.
-EXTRA = ("argument", "result", "struct", "weakref", "open", "inspect", "buffer", "check")
+EXTRA = ("argument", "result", "struct", "weakref", "open", "inspect", "buffer", "check", *leak_contracts.EXTRA)
 
 
 class Bad:
@@ -57,20 +59,32 @@ def cases(folder):
     _argument_cases(case, failing, p)
     _result_cases(case, failing, p)
     _object_cases(case, failing, p)
+    leak_contracts.cases(case, failing, path)
     return found
 
 
 def _module_cases(case, failing, path, raw):
     mode = plugin.RTLD_NOW
-    load = functools.partial(_plugin.load, plugin.Plugin)
-    case("load", "again", load, raw["leaks.so"], "x", mode, None)
-    case("load", "declared", load, raw["bare.so"], "x", mode, "int bare(int x);")
-    failing("load", "argument", _plugin.load, int, raw["leaks.so"], "x", mode, None)
-    failing("load", "missing", load, b"/missing", "x", mode, None)
-    failing("load", "folder", load, b"/", "x", mode, None)
-    for name in ("text.so", "short.so", "machine.so", "undefined.so", "taken.so", "init.so", "odd_init.so"):
-        failing("load", name, load, raw[name], path[name], mode, None)
-    failing("load", "declaration", load, raw["bare.so"], "x", mode, "int bare(")
+    read = functools.partial(_plugin.read, plugin.Plugin)
+
+    def load(name, declare=None, host=None):
+        library = read(raw[name], path[name], mode, declare)
+        return _plugin.load(library, raw[name], path[name], host)
+
+    case("read", "file", read, raw["leaks.so"], "x", mode, None)
+    case("read", "declared", read, raw["bare.so"], "x", mode, "int bare(int x);")
+    failing("read", "argument", _plugin.read, int, raw["leaks.so"], "x", mode, None)
+    failing("read", "missing", read, b"/missing", "x", mode, None)
+    failing("read", "folder", read, b"/", "x", mode, None)
+    failing("read", "declaration", read, raw["bare.so"], "x", mode, "int bare(")
+    for name in ("text.so", "short.so", "machine.so"):
+        failing("read", name, read, raw[name], path[name], mode, None)
+    case("load", "again", load, "leaks.so")
+    case("load", "declared", load, "bare.so", "int bare(int x);")
+    failing("load", "argument", _plugin.load, 1, raw["leaks.so"], "x", None)
+    failing("load", "host", load, "leaks.so", host=1)
+    for name in ("undefined.so", "taken.so", "init.so", "odd_init.so"):
+        failing("load", name, load, name)
     case("identify", "file", _plugin.identify, raw["leaks.so"])
     failing("identify", "missing", _plugin.identify, b"/missing")
     failing("identify", "argument", _plugin.identify, "text")

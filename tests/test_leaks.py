@@ -19,6 +19,13 @@ PLUGIN("example.com/%s", "1.0.0");
 PLUGIN_INIT(%s) { %s }
 """
 
+HOST = """
+#include <plugin.h>
+PLUGIN("example.com/host", "1.0.0");
+PLUGIN_STRUCT(Host, { int (*write)(const Host *self, const char *text); int width; });
+PLUGIN_INIT(const Host *host) { host->write(host, "text"); }
+"""
+
 RICHER = {"__ne__", "__lt__", "__le__", "__gt__", "__ge__"}  # one slot with __eq__
 
 
@@ -37,7 +44,7 @@ def wanted():
     """The entries that need a case; a comparison counts for all, the buffer's for `buffer`."""
     for entry in entries():
         name = entry.rpartition(".")[2]
-        if name not in RICHER and name not in ("__buffer__", "__weaklistoffset__"):
+        if name not in RICHER and name not in ("__buffer__", "__release_buffer__", "__weaklistoffset__"):
             yield entry
 
 
@@ -67,7 +74,9 @@ def folder(tmp_path_factory):
         return folder / f"{name}.so"
 
     bare = compile_("bare", "int bare(int x) { return x; }").read_bytes()
-    compile_("leaks", (support.PLUGINS / "leaks.c").read_text())
+    for name in ("leaks", "leaks_contracts"):
+        compile_(name, (support.PLUGINS / f"{name}.c").read_text())
+    compile_("host", HOST)
     compile_("undefined", "extern int missing(void); int f(void) { return missing(); }", "-Wl,-z,now")
     compile_("taken", '#include <plugin.h>\nPLUGIN("example.com/leaks", "2.0.0");')
     compile_("init", INIT % ("fails", "plugin_error *error", 'plugin_fail(error, 3, "no");'))

@@ -8,15 +8,16 @@ typedef struct {
     const StructInfo *info;        /* borrowed from its type, which lives as long as the library */
     LibraryObject *library;        /* owned */
     PyObject *object;              /* owned */
+    bool released;                 /* by the plugin, which called the destructor */
     int count;
     Closure *closures;             /* owned, with their callables; by number of the method */
     max_align_t structure[];
 } StandIn;
 
-static const StandIn *
+static StandIn *
 stand_in_of(const void *structure)
 {
-    return (const StandIn *)(const void *)((const char *)structure - offsetof(StandIn, structure));
+    return (StandIn *)((uintptr_t)structure - offsetof(StandIn, structure));
 }
 
 /* ------------------------------------------------------------------ entry points */
@@ -25,13 +26,14 @@ stand_in_of(const void *structure)
 static void
 let_go(const void *structure)
 {
-    const StandIn *stand_in = stand_in_of(structure);
+    StandIn *stand_in = stand_in_of(structure);
     PyObject *key, *kept = stand_in->library->kept, *type, *value, *traceback;
 
+    stand_in->released = true;
     PyErr_Fetch(&type, &value, &traceback);
     key = PyLong_FromVoidPtr((void *)(uintptr_t)structure);
     if (key == NULL || kept == NULL || PyDict_DelItem(kept, key) < 0) {
-        PyErr_Clear();             /* it was lent, not given */
+        PyErr_Clear();             /* it was lent, or the call that gives it is still under way */
     }
     Py_XDECREF(key);
     PyErr_Restore(type, value, traceback);
@@ -132,6 +134,12 @@ free_stand_in(PyObject *capsule)
     Py_XDECREF(stand_in->object);
     Py_XDECREF((PyObject *)stand_in->library);
     PyMem_Free(stand_in);
+}
+
+bool
+implement_released(PyObject *capsule)
+{
+    return ((const StandIn *)PyCapsule_GetPointer(capsule, "plugin.StandIn"))->released;
 }
 
 /* ------------------------------------------------------------------ making one */

@@ -244,6 +244,9 @@ void life_end(Life *life);
 /* A capsule that owns a struct whose methods are `object`'s; `structure` is what native code is given. */
 PyObject *implement(LibraryObject *library, const StructInfo *info, PyObject *object, const Where *where, void **structure);
 
+/* Whether the plugin has called the destructor of what the capsule owns. */
+bool implement_released(PyObject *capsule);
+
 /* The object that a struct of ours stands for, borrowed; NULL without an exception if it is none of ours. */
 PyObject *implement_find(ModuleState *state, const void *structure);
 

@@ -149,6 +149,9 @@ retain_arguments(Frame *frame, PyObject *const *args)
         if (argument->python < 0 || (!argument->retained && !(argument->owned && frame->rooms[i] != NULL))) {
             continue;
         }
+        if (argument->owned && frame->rooms[i] != NULL && implement_released(frame->rooms[i])) {
+            continue;              /* within the very call: nothing is left to keep */
+        }
         keeper = keeper_of(frame, i, args[argument->python]);
         if (argument->owned) {     /* until the plugin releases it: implement.c */
             place = address_of(frame, argument);
