@@ -57,8 +57,35 @@ retain_callable(LibraryObject *library, const Prototype *prototype, PyObject *ca
 
 /* ------------------------------------------------------------------ places */
 
-/* Where a pointer is kept: the function, the parameter and the numbers beside it (connect_port's port), so that another
- * one given at the same place takes its turn. */
+/* The address in an argument, as an int. */
+static PyObject *
+address_of(const Frame *frame, const Argument *argument)
+{
+    void *address;
+
+    memcpy(&address, (const char *)&frame->registers + argument->place, sizeof address);
+    return PyLong_FromVoidPtr(address);
+}
+
+/* Whether the argument says where the plugin keeps a pointer: an integer, or the object that it belongs to. */
+static bool
+is_place(const Frame *frame, const Argument *argument, PyObject *const *args)
+{
+    switch ((Conversion)argument->conversion) {
+    case CONVERT_SCALAR:
+        return argument->type->kind != TYPE_FLOAT;
+    case CONVERT_SELF:
+        return true;
+    case CONVERT_HANDLE:
+    case CONVERT_ADDRESS:
+        return !argument->retained && PyObject_TypeCheck(args[argument->python], frame->callee->library->state->handle);
+    default:
+        return false;
+    }
+}
+
+/* Where a pointer is kept: the function, the parameter, and the numbers and objects beside it (connect_port's port and
+ * instance), so that another one given at the same place takes its turn. */
 static PyObject *
 place_of(const Frame *frame, int number, PyObject *const *args)
 {
@@ -69,8 +96,9 @@ place_of(const Frame *frame, int number, PyObject *const *args)
     for (int i = 0; i < signature->count && failed == 0; i++) {
         const Argument *argument = &signature->arguments[i];
 
-        if (argument->conversion == CONVERT_SCALAR && argument->type->kind != TYPE_FLOAT) {
-            PyObject *integer = PyNumber_Index(args[argument->python]);
+        if (is_place(frame, argument, args)) {
+            PyObject *integer = argument->conversion == CONVERT_SCALAR ? PyNumber_Index(args[argument->python])
+                                                                       : address_of(frame, argument);
 
             failed = integer == NULL ? -1 : PyList_Append(numbers, integer);
             Py_XDECREF(integer);
@@ -125,15 +153,6 @@ retain_set(PyObject **dict, PyObject *place, PyObject *keeper)
         }
     }
     return PyDict_SetItem(*dict, place, keeper != NULL ? keeper : Py_None);
-}
-
-static PyObject *
-address_of(const Frame *frame, const Argument *argument)
-{
-    void *address;
-
-    memcpy(&address, (const char *)&frame->registers + argument->place, sizeof address);
-    return PyLong_FromVoidPtr(address);
 }
 
 int
