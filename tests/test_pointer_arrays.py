@@ -94,7 +94,7 @@ class TestMembers:
     def test_not_utf8(self, p: Any) -> None:
         """A string of the array that is not UTF-8 is a ValueError that names the member."""
         with pytest.raises(ValueError, match="UTF-8") as caught:
-            p.lookup("get")().bad
+            _ = p.lookup("get")().bad
 
         assert "bad" in str(caught.value)
 
