@@ -21,6 +21,10 @@ LATER = """
 #include <plugin.h>
 PLUGIN("example.com/later{number}", "1.0");
 PLUGIN_STRUCT(Item, {{ int n; }});
+PLUGIN_STRUCT(Text, {{ plugin_destructor void (*close)(Text *self); }});
+PLUGIN_STRUCT(Names, {{ const char *all[2][2]; }});
+PLUGIN_STRUCT(Counted, {{ const char *const *all plugin_count(n, n); int n; }});
+PLUGIN_VAR(const char *, names, [2][2]);
 PLUGIN_FUNC({declaration}) {{ {body}; }}
 PLUGIN_FUNC(int, good, (void)) {{ return 1; }}
 """
@@ -150,17 +154,26 @@ class TestLater:
     @pytest.mark.parametrize(
         ("declaration", "body", "words"),
         [
-            ("plugin_blocking int, f, (int x)", "return x", ["plugin_blocking"]),
-            ("void, f, (const char *x plugin_retained)", "(void)x", ["plugin_retained", '"x"']),
-            ("void, f, (int (*call)(int))", "(void)call", ['"call"', "callback"]),
+            ("void, f, (Item *x plugin_out)", "(void)x", ['"x"', "numbers and pointers"]),
+            ("void, f, (Item **x plugin_inout)", "(void)x", ['"x"', "plugin_inout"]),
             (
-                "void, f, (int *x plugin_out plugin_count(n), size_t n)",
-                "(void)x; (void)n",
-                ["plugin_out", "plugin_count"],
+                "plugin_owned Text *, f, (Text **x plugin_out plugin_owned)",
+                "*x = NULL; return NULL",
+                ['"x"', "second owned result"],
             ),
-            ("void, f, (const char *x plugin_count(n), size_t n)", "(void)x; (void)n", ['"x"', "length"]),
-            ("void, f, (const Item *x plugin_count(n), size_t n)", "(void)x; (void)n", ['"x"', "structs"]),
-            ("void, f, (const char *const *x plugin_count(n), size_t n)", "(void)x; (void)n", ['"x"', "pointers"]),
+            ("void, f, (Item *x plugin_out plugin_count(n), size_t n)", "(void)x; (void)n", ['"x"', "room"]),
+            ("void, f, (void (*call)(void (*inner)(int)))", "(void)call", ['"call"', '"inner"', "function pointer"]),
+            ("void, f, (void (*call)(int *x plugin_out))", "(void)call", ['"call"', '"x"', "results by pointer"]),
+            (
+                "void, f, (void (*call)(int *x plugin_count(*n), size_t *n plugin_inout))",
+                "(void)call",
+                ['"call"', "lengths"],
+            ),
+            ("void, f, (const char *(*call)(int))", "(void)call", ['"call"', "returns a pointer"]),
+            ("void, f, (char *x plugin_owned)", "(void)x", ['"x"', "taken over"]),
+            ("void, f, (double *const *x plugin_count(n), size_t n)", "(void)x; (void)n", ['"x"', "arrays of such"]),
+            ("void, f, (Names *x)", "(void)x", ['"all"', "pointers"]),
+            ("void, f, (Counted *x)", "(void)x", ['"all"', "plugin_count of"]),
             ("int *, f, (void)", "return NULL", ["int *"]),
             ("plugin_owned Item *, f, (void)", "return NULL", ["plugin_destructor", "Item *"]),
             ("plugin_destructor void, f, (int x)", "(void)x", ["plugin_destructor"]),
@@ -175,6 +188,16 @@ class TestLater:
         assert [] == [word for word in ["f of example.com/later", *words] if word not in str(caught.value)], str(
             caught.value
         )
+        assert 1 == p.lookup("good")()
+
+    def test_variable(self, build: Build) -> None:
+        """So does the error for a variable."""
+        p = plugin.open(build(LATER.format(number=next(NUMBERS), declaration="void, f, (void)", body="")))
+
+        with pytest.raises(plugin.DeclarationError) as caught:
+            p.lookup("names")
+        assert "variables of the type of" in str(caught.value)
+        assert "names" in str(caught.value)
         assert 1 == p.lookup("good")()
 
 

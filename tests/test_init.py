@@ -188,17 +188,35 @@ print(plugin.open(good).lookup("good")())
 
         assert "1\n" == run_host(script, first, copied, other, good)
 
-    @pytest.mark.parametrize(
-        "parameters", ["const Host *host", "const Host *host, plugin_error *error", "int x", "plugin_error *a, int b"]
-    )
-    def test_host_parameter(self, build, parameters):
-        """An init with a parameter that this version does not pass is refused before anything runs."""
-        path = build(manifest(TRAP + f"PLUGIN_STRUCT(Host, {{ int x; }}); PLUGIN_INIT({parameters}) {{ }}"))
+    @pytest.mark.parametrize("parameters", ["int x", "plugin_error *a, int b", "const int *x"])
+    def test_parameter(self, build, parameters):
+        """An init with a parameter that is neither a host nor an error is refused before anything runs."""
+        path = build(manifest(TRAP + f"PLUGIN_INIT({parameters}) {{ }}"))
 
         with pytest.raises(plugin.DeclarationError) as caught:
             plugin.open(path)
         assert "PLUGIN_INIT" in str(caught.value)
         assert path in str(caught.value)
+
+    @pytest.mark.parametrize("parameters", ["const Host *host", "const Host *host, plugin_error *error"])
+    def test_no_host(self, build, parameters):
+        """An init that wants a host object is refused without one, or without its methods, before anything runs."""
+        host = "PLUGIN_STRUCT(Host, { void (*log)(const Host *self, const char *text); });"
+        path = build(manifest(TRAP + f"{host} PLUGIN_INIT({parameters}) {{ }}"))
+
+        for wrong, words in ((None, ["host=", "Host"]), (object(), ["lacks", "log", "Host"])):
+            with pytest.raises(plugin.IncompatiblePluginError) as caught:
+                plugin.open(path, host=wrong)
+            assert [] == [word for word in [path, *words] if word not in str(caught.value)], str(caught.value)
+            assert 1 == len(caught.value.differences)
+
+    def test_no_place_for_host(self, build):
+        """A host object for an init that takes none is refused before anything runs."""
+        path = build(manifest(TRAP + "PLUGIN_INIT(void) { }"))
+
+        with pytest.raises(plugin.IncompatiblePluginError) as caught:
+            plugin.open(path, host=object())
+        assert "no parameter" in str(caught.value)
 
     def test_unreadable_init(self, build):
         """An init record that cannot be understood refuses the plugin before anything runs."""

@@ -19,12 +19,12 @@ INTEGERS = {
     **dict.fromkeys(["unsigned char", "uint8_t"], (8, False)),
     **dict.fromkeys(["short", "short int", "signed short", "int16_t"], (16, True)),
     **dict.fromkeys(["unsigned short", "short unsigned int", "uint16_t"], (16, False)),
-    **dict.fromkeys(["int", "signed", "signed int", "int32_t", "enum signs"], (32, True)),
-    **dict.fromkeys(["unsigned", "unsigned int", "uint32_t", "enum plain"], (32, False)),
+    **dict.fromkeys(["int", "signed", "signed int", "int32_t"], (32, True)),
+    **dict.fromkeys(["unsigned", "unsigned int", "uint32_t"], (32, False)),
     **dict.fromkeys(["long", "long int", "signed long", "long long", "long long int", "int64_t"], (64, True)),
-    **dict.fromkeys(["ssize_t", "ptrdiff_t", "intptr_t", "enum large_signs"], (64, True)),
+    **dict.fromkeys(["ssize_t", "ptrdiff_t", "intptr_t"], (64, True)),
     **dict.fromkeys(["unsigned long", "unsigned long long", "long long unsigned int", "uint64_t"], (64, False)),
-    **dict.fromkeys(["size_t", "uintptr_t", "enum large"], (64, False)),
+    **dict.fromkeys(["size_t", "uintptr_t"], (64, False)),
 }
 # What no declaration of the host would say: whole registers, in which the test sees every bit.
 SOURCE = """
@@ -37,17 +37,13 @@ typedef int64_t W;
 EXPORT W ninth(W a, W b, W c, W d, W e, W f, W g, W h, W i) { return i; }
 EXPORT void write_word(int64_t *x) { *x = -2; }
 """
-ENUMS = """
-    enum plain { A = 1, B }; enum signs { C = -1, D }; enum large { E = 0x100000000 };
-    enum large_signs { F = -1, G = 0x100000000 };
-"""
 FLT_MAX = struct.unpack("f", b"\xff\xff\x7f\x7f")[0]
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     """A function that gives a symbol of the library as a function of the type that it is told."""
-    p = plugin.open(natives.compiled(tmp_path_factory, SOURCE), declare=ENUMS)
+    p = plugin.open(natives.compiled(tmp_path_factory, SOURCE))
     return lambda name, declaration: p.symbols[name].as_type(declaration)
 
 

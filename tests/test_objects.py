@@ -69,14 +69,26 @@ class TestMethods:
         """None goes in where the declaration allows NULL."""
         assert -1 == p.lookup("peek_or")(None)
 
-    def test_no_making(self, p: Any) -> None:
-        """Python makes no objects of a struct's type, nor sets attributes of them."""
+    def test_making(self, p: Any) -> None:
+        """Python makes objects of a struct's type, with members by name; theirs and the plugin's can be set."""
         box = p.lookup("make")(1)
+        made = type(box)(n=3, kid=type(box.kid)(n=30))
 
-        with pytest.raises(TypeError):
-            type(box)()
-        with pytest.raises(AttributeError):
-            box.n = 3
+        assert (3, 30, 0) == (made.n, made.kid.n, type(box)().n)
+        made.n, box.n = 4, 5
+        assert [4, 5, 45] == [p.lookup("peek")(made), p.lookup("peek")(box), p.lookup("both")(made, box)]
+
+    def test_no_making(self, p: Any) -> None:
+        """Not with members that the struct has not, by position, or with what a member cannot hold."""
+        kind = type(p.lookup("make")(1))
+
+        for wrong in ((1,), (1, 2)):
+            with pytest.raises(TypeError):
+                kind(*wrong)
+        for name, value, error in (("m", 1, TypeError), ("n", "1", TypeError), ("n", 2**40, OverflowError)):
+            with pytest.raises(error) as caught:
+                kind(**{name: value})
+            assert name in str(caught.value)
 
     def test_identity(self, p: Any) -> None:
         """Two objects for one pointer are equal and hash alike; other pointers and types differ."""

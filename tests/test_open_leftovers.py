@@ -98,7 +98,8 @@ PLUGINS = {  # what is wrong with a plugin: its source, and the class of the err
     "undefined symbol": ("int none(void); PLUGIN_FUNC(int, f, (void)) { return none(); }", "OpenError"),
     "two declarations": (TWO, "InvalidPluginError"),
     "newer record": ('PLUGIN_RECORD_(0x80000199, 0, 0, "a", "b");', "IncompatiblePluginError"),
-    "init with a host": ("PLUGIN_STRUCT(H, {int x;}); PLUGIN_INIT(const H *h) { (void)h; }", "DeclarationError"),
+    "no host": ("PLUGIN_STRUCT(H, {int x;}); PLUGIN_INIT(const H *h) { (void)h; }", "IncompatiblePluginError"),
+    "odd init": ("PLUGIN_INIT(int x) { (void)x; }", "DeclarationError"),
 }
 
 

@@ -514,6 +514,20 @@ record_prepare(LibraryObject *library, const Type *type, char reason[REASON_MAX]
 
 /* ------------------------------------------------------------------ the base of all struct types */
 
+static int
+set_member(PyObject *self, PyObject *name, PyObject *value)
+{
+    PyObject *member = PyObject_GetAttr((PyObject *)Py_TYPE(self), name);
+    bool is_data = member != NULL && Py_IS_TYPE(member, &PyGetSetDescr_Type);
+
+    Py_XDECREF(member);
+    if (!is_data) {
+        PyErr_Format(PyExc_TypeError, "%s() has no data member '%U'", ((HandleObject *)self)->info->record->name, name);
+        return -1;
+    }
+    return PyObject_SetAttr(self, name, value);
+}
+
 /* Zeroed memory of ours for one struct; members by keyword. */
 static PyObject *
 Struct_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
@@ -536,7 +550,7 @@ Struct_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
     }
     self = handle_of_memory(info, memory);
     while (self != NULL && keywords != NULL && PyDict_Next(keywords, &at, &name, &value)) {
-        if (PyObject_SetAttr(self, name, value) < 0) {
+        if (set_member(self, name, value) < 0) {
             Py_CLEAR(self);
         }
     }
