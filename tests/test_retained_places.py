@@ -32,6 +32,11 @@ PLUGIN_FUNC(void, connect_raw, (void *unit, unsigned port, float *data plugin_re
 {
     ((Unit *)unit)->ports[port] = data;
 }
+PLUGIN_FUNC(void, connect_late, (float *data plugin_retained plugin_nullable, plugin_error *error))
+{
+    units[0].ports[0] = data;
+    plugin_fail(error, 1, "too late");
+}
 """
 
 
@@ -74,3 +79,16 @@ class TestPlaces:
         connector(p, kind, 0)(0, second)
 
         assert before == sys.getrefcount(first)
+
+
+class TestFailure:
+    """A call that fails may have kept the pointer."""
+
+    @pytest.mark.parametrize("data", [array("f", [1]), None])
+    def test_kept(self, p: Any, data: Any) -> None:
+        """What a call that failed was given is kept like any other, and the failure is the plugin's."""
+        before = sys.getrefcount(data)
+        with pytest.raises(plugin.CallError, match="too late"):
+            p.lookup("connect_late")(data)
+
+        assert data is None or before + 1 == sys.getrefcount(data)
