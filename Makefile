@@ -31,7 +31,7 @@ doctor:  ## say what this machine lacks, if anything
 
 venv: $(VENV)/.installed  ## make the virtual environment with the package in it
 
-demo: venv  ## run the examples: a driver, another in its place, the system's zlib
+demo: venv  ## run the examples: a driver, another in its place, the system's zlib, a LADSPA effect
 	@tools/demo.sh $(BIN)
 
 test: $(VENV)/.test  ## run the whole suite (PYTEST="-k name" for a part)

@@ -34,7 +34,6 @@ DECLARATIONS = """
     int gethostname(char *name plugin_count(n), size_t n);
     pid_t getpid(void);
     plugin_nullable void *malloc(size_t n); void free(void *memory plugin_nullable);
-    void qsort(void *base, size_t n, size_t size, int (*compare)(const void *, const void *));
 """
 
 COUNTING_FREE = """

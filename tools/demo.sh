@@ -1,5 +1,5 @@
 #!/bin/sh
-# The demonstration: one host program, two drivers swapped under it, and a library that nobody here wrote.
+# The demonstration: one host program, two drivers swapped under it, and libraries that nobody here wrote.
 #
 # Usage: tools/demo.sh FOLDER     (the bin folder of a virtual environment that has the package; see `make demo`)
 set -eu
@@ -35,7 +35,7 @@ END
 say "The examples are run on a copy, so that the clone stays clean."
 run rm -rf build/demo
 run mkdir -p build/demo
-run cp -R examples/driver examples/zlib build/demo
+run cp -R examples/driver examples/zlib examples/ladspa build/demo
 run cd build/demo/driver
 
 say "A plugin in C, and a host in Python that shares no code with it."
@@ -53,3 +53,15 @@ sha256 host.py
 say "A library that knows nothing of all this: the system's zlib, on a real file of more than 1 MB."
 run cd ../zlib
 run python compress.py "$(real_file)"
+
+say "A standard's effect: LADSPA's low-pass over a NumPy signal, its response checked against its definition."
+run cd ../ladspa
+python -c 'import numpy' 2>/dev/null || run python -m pip install -qq --disable-pip-version-check numpy || {
+    echo "NumPy could not be installed, which this example wants."
+    exit 0
+}
+status=0
+run python effect.py || status=$?
+[ "$status" != 2 ] || exit 0 # there is no effect here, and it said how to get one
+[ "$status" = 0 ] || exit "$status"
+run ls -l lpf-before.wav lpf-after.wav lpf.png

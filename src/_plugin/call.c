@@ -203,6 +203,21 @@ collect(Frame *frame, Value value, bool failed)
     return tuple;
 }
 
+/* Keep what the plugin keeps, after a failure too: it may have stored the pointer first.  The exception stays. */
+static int
+retain_after_call(Frame *frame, PyObject *const *args)
+{
+    PyObject *type, *value, *traceback;
+    int failed;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    failed = retain_arguments(frame, args);        /* else the pointer dangles: memory is short */
+    if (type != NULL) {
+        PyErr_Restore(type, value, traceback);
+    }
+    return failed;
+}
+
 static PyObject *
 finish(Frame *frame, Value value, PyObject *const *args)
 {
@@ -216,8 +231,8 @@ finish(Frame *frame, Value value, PyObject *const *args)
         raise_fact(library->state, "call_failed", "(sOOiy)", frame->callee->name, library->name, library->version,
                    (int)frame->error.code, frame->error.message);
     }
-    if (signature->has_retained && !raised && retain_arguments(frame, args) < 0) {
-        raised = true;             /* and the pointer dangles: memory is short */
+    if (signature->has_retained && retain_after_call(frame, args) < 0) {
+        raised = true;
     }
     for (int i = 0; i < frame->taken_count; i++) {
         handle_forget(frame->taken[i], i == 0 && signature->is_destructor);

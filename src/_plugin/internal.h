@@ -428,6 +428,9 @@ const Type *spot_innermost(const Type *type);      /* the item of arrays of arra
 /* The value that stands there; arrays and structs as views of the memory. */
 PyObject *spot_get(const Spot *spot);
 
+/* The pointers that stand at `memory` as a tuple of what they point to, each as a member of the type `item` reads. */
+PyObject *spot_tuple(const Spot *spot, const Type *item, char *memory, Py_ssize_t count);
+
 /* Write it; the text of strings, and objects and buffers that are pointed to, are kept alive.  NULL deletes: refused. */
 int spot_set(const Spot *spot, PyObject *value);
 int spot_keep(const Spot *spot, PyObject *keeper);

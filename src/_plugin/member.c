@@ -4,14 +4,22 @@
 int
 member_check(const Field *field, char reason[REASON_MAX])
 {
-    const Type *type = spot_innermost(field->type);
+    const Type *item = spot_innermost(field->type);
+    int dims = field->dim_count;
 
-    if (field->type->kind == TYPE_ARRAY && type->kind == TYPE_POINTER) {
-        PyOS_snprintf(reason, REASON_MAX, "member \"%.80s\": arrays of pointers are not there in this version", field->name);
+    if (dims > 0) {
+        item = field->type->target;
+    }
+    for (const Type *type = field->type; type->kind == TYPE_ARRAY; type = type->target) {
+        dims++;
+    }
+    if (item->kind == TYPE_POINTER && dims > 1) {
+        PyOS_snprintf(reason, REASON_MAX, "member \"%.80s\": pointers in %d dimensions are not there in this version",
+                      field->name, dims);
         return -1;
     }
-    if (field->dim_count > 0 && !type_is_scalar(field->type->target) && field->type->target->kind != TYPE_STRUCT) {
-        PyOS_snprintf(reason, REASON_MAX, "member \"%.80s\": plugin_count of pointers is not there in this version",
+    if (field->dim_count > 0 && !type_is_scalar(item) && item->kind != TYPE_STRUCT && item->kind != TYPE_POINTER) {
+        PyOS_snprintf(reason, REASON_MAX, "member \"%.80s\": plugin_count of such items is not there in this version",
                       field->name);
         return -1;
     }
@@ -71,6 +79,9 @@ get_counted(const Spot *spot, const Field *field)
             return NULL;
         }
     }
+    if (field->type->target->kind == TYPE_POINTER) {
+        return spot_tuple(spot, field->type->target, pointer, shape[0]);
+    }
     return items_view(spot->library, spot->owner, pointer, field->type->target, field->dim_count, shape,
                       field->type->target->is_const);
 }
@@ -101,6 +112,9 @@ set_counted(const Spot *spot, const Field *field, PyObject *value)
     Py_buffer buffer;
     int failed = 0;
 
+    if (field->type->target->kind == TYPE_POINTER) {
+        return convert_fail(PyExc_TypeError, &spot->where, "arrays of pointers can only be read");
+    }
     if (convert_buffer(field->type->target, field->dim_count, value, &spot->where, &buffer) < 0) {
         return -1;
     }

@@ -226,7 +226,8 @@ add_methods(StructInfo *info, char reason[REASON_MAX])
 static int
 prepare_member(StructInfo *info, const Field *member, char reason[REASON_MAX])
 {
-    const Type *type = spot_innermost(member->type);
+    const Type *type = member->dim_count > 0 && member->type->target->kind == TYPE_POINTER
+                           ? member->type->target : spot_innermost(member->type);
 
     if (member_check(member, reason) < 0) {
         return -1;

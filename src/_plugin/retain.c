@@ -57,31 +57,73 @@ retain_callable(LibraryObject *library, const Prototype *prototype, PyObject *ca
 
 /* ------------------------------------------------------------------ places */
 
-/* Where a pointer is kept: the function, the parameter and the numbers beside it (connect_port's port), so that another
- * one given at the same place takes its turn. */
+/* The address in an argument, as an int. */
+static PyObject *
+address_of(const Frame *frame, const Argument *argument)
+{
+    void *address;
+
+    memcpy(&address, (const char *)&frame->registers + argument->place, sizeof address);
+    return PyLong_FromVoidPtr(address);
+}
+
+/* Whether the argument says where the plugin keeps a pointer: an integer, a name, or the object that it belongs to. */
+static bool
+is_place(const Frame *frame, const Argument *argument, PyObject *const *args)
+{
+    switch ((Conversion)argument->conversion) {
+    case CONVERT_SCALAR:
+        return argument->type->kind != TYPE_FLOAT;
+    case CONVERT_SELF:
+        return true;
+    case CONVERT_STRING:
+        return !argument->retained;
+    case CONVERT_HANDLE:
+    case CONVERT_ADDRESS:
+        return !argument->retained && PyObject_TypeCheck(args[argument->python], frame->callee->library->state->handle);
+    default:
+        return false;
+    }
+}
+
+static PyObject *
+place_part(const Frame *frame, const Argument *argument, PyObject *const *args)
+{
+    switch ((Conversion)argument->conversion) {
+    case CONVERT_SCALAR:
+        return PyNumber_Index(args[argument->python]);
+    case CONVERT_STRING:
+        return Py_NewRef(args[argument->python]);
+    default:
+        return address_of(frame, argument);
+    }
+}
+
+/* Where a pointer is kept: the function, the parameter, and the numbers, names and objects beside it (connect_port's
+ * port and instance), so that another one given at the same place takes its turn. */
 static PyObject *
 place_of(const Frame *frame, int number, PyObject *const *args)
 {
     const Signature *signature = frame->signature;
-    PyObject *numbers = PyList_New(0), *place = NULL;
-    int failed = numbers == NULL ? -1 : 0;
+    PyObject *parts = PyList_New(0), *place = NULL;
+    int failed = parts == NULL ? -1 : 0;
 
     for (int i = 0; i < signature->count && failed == 0; i++) {
         const Argument *argument = &signature->arguments[i];
 
-        if (argument->conversion == CONVERT_SCALAR && argument->type->kind != TYPE_FLOAT) {
-            PyObject *integer = PyNumber_Index(args[argument->python]);
+        if (is_place(frame, argument, args)) {
+            PyObject *part = place_part(frame, argument, args);
 
-            failed = integer == NULL ? -1 : PyList_Append(numbers, integer);
-            Py_XDECREF(integer);
+            failed = part == NULL ? -1 : PyList_Append(parts, part);
+            Py_XDECREF(part);
         }
     }
     if (failed == 0) {
-        PyObject *tuple = PyList_AsTuple(numbers);
+        PyObject *tuple = PyList_AsTuple(parts);
 
         place = tuple != NULL ? Py_BuildValue("(siN)", frame->callee->name, number, tuple) : NULL;
     }
-    Py_XDECREF(numbers);
+    Py_XDECREF(parts);
     return place;
 }
 
@@ -125,15 +167,6 @@ retain_set(PyObject **dict, PyObject *place, PyObject *keeper)
         }
     }
     return PyDict_SetItem(*dict, place, keeper != NULL ? keeper : Py_None);
-}
-
-static PyObject *
-address_of(const Frame *frame, const Argument *argument)
-{
-    void *address;
-
-    memcpy(&address, (const char *)&frame->registers + argument->place, sizeof address);
-    return PyLong_FromVoidPtr(address);
 }
 
 int

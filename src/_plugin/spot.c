@@ -21,7 +21,28 @@ text_size(const Spot *spot)
     return end != NULL ? (size_t)(end - spot->memory) : spot->type->length;
 }
 
-/* An array of constant lengths as a view, text if it is of char. */
+PyObject *
+spot_tuple(const Spot *spot, const Type *item, char *memory, Py_ssize_t count)
+{
+    PyObject *tuple = PyTuple_New(count);
+
+    for (Py_ssize_t i = 0; i < count && tuple != NULL; i++) {
+        Spot one = *spot;
+        PyObject *object;
+
+        one.type = item;
+        one.memory = memory + (size_t)i * sizeof(void *);
+        object = spot_get(&one);
+        if (object == NULL) {
+            Py_CLEAR(tuple);
+        } else {
+            PyTuple_SET_ITEM(tuple, i, object);
+        }
+    }
+    return tuple;
+}
+
+/* An array of constant lengths as a view, text if it is of char, a tuple if it is of pointers. */
 static PyObject *
 get_array(const Spot *spot)
 {
@@ -37,6 +58,9 @@ get_array(const Spot *spot)
             convert_fail(PyExc_ValueError, &spot->where, "the text is not UTF-8");
         }
         return text;
+    }
+    if (type->target->kind == TYPE_POINTER) {
+        return spot_tuple(spot, type->target, spot->memory, (Py_ssize_t)type->length);
     }
     for (; type->kind == TYPE_ARRAY; type = type->target) {
         if (dims == DIMS_MAX) {
@@ -204,6 +228,9 @@ set_array(const Spot *spot, PyObject *value)
 
     if (spot->type->target->kind == TYPE_CHAR) {
         return set_text(spot, value);
+    }
+    if (spot_innermost(spot->type)->kind == TYPE_POINTER) {
+        return convert_fail(PyExc_TypeError, &spot->where, "arrays of pointers can only be read");
     }
     for (const Type *inner = spot->type; inner->kind == TYPE_ARRAY; inner = inner->target) {
         dims++;

@@ -127,7 +127,7 @@ prepare_variable(LibraryObject *library, const Declaration *declaration, char re
 {
     const Type *type = spot_innermost(declaration->type);
 
-    if (type->kind == TYPE_POINTER && declaration->type->kind == TYPE_ARRAY) {
+    if (type->kind == TYPE_POINTER && declaration->type->kind == TYPE_ARRAY && declaration->type->target != type) {
         PyOS_snprintf(reason, REASON_MAX, "variables of the type of \"%.400s\" are not there in this version",
                       declaration->text);
         return -1;
