@@ -558,7 +558,7 @@ Struct_getbuffer(PyObject *object, Py_buffer *view, int flags)
     view->format = flags & PyBUF_FORMAT ? self->info->format : NULL;
     view->ndim = 0;
     view->shape = view->strides = NULL;
-    self->uses++;                  /* not to be released meanwhile */
+    handle_use(self, 1);           /* not to be released meanwhile */
     return 0;
 }
 
@@ -566,7 +566,7 @@ static void
 Struct_releasebuffer(PyObject *object, Py_buffer *view)
 {
     (void)view;
-    ((HandleObject *)object)->uses--;
+    handle_use((HandleObject *)object, -1);
 }
 
 static PyType_Slot structure_slots[] = {

@@ -10,6 +10,29 @@ spot_innermost(const Type *type)
     return type;
 }
 
+/* ------------------------------------------------------------------ what stands behind pointers */
+
+/* A struct and its first member stand at one address: the size tells them apart. */
+static PyObject *
+place_of(const Spot *spot)
+{
+    return Py_BuildValue("(Nn)", PyLong_FromVoidPtr(spot->memory), (Py_ssize_t)type_size(spot->type));
+}
+
+PyObject *
+spot_kept(const Spot *spot)
+{
+    PyObject *kept = *retain_dict(spot->owner, spot->library), *place, *found;
+
+    if (kept == NULL) {
+        return NULL;
+    }
+    place = place_of(spot);
+    found = place != NULL ? PyDict_GetItemWithError(kept, place) : NULL;
+    Py_XDECREF(place);
+    return found;
+}
+
 /* ------------------------------------------------------------------ reading */
 
 /* Bytes of text in an array of char: up to its NUL, if it has one. */
@@ -45,7 +68,7 @@ get_array(const Spot *spot)
         }
         shape[dims++] = (Py_ssize_t)type->length;
     }
-    return items_view(spot->library, spot->owner, spot->memory, type, dims, shape, type->is_const || spot->readonly);
+    return items_view(spot->library, spot->owner, NULL, spot->memory, type, dims, shape, type->is_const || spot->readonly);
 }
 
 static PyObject *
@@ -53,11 +76,20 @@ get_pointer(const Spot *spot)
 {
     static const Release none;
     const Type *target = spot->type->target;
+    PyObject *kept;
     void *pointer;
 
     memcpy(&pointer, spot->memory, sizeof pointer);
     if (pointer == NULL) {
         Py_RETURN_NONE;
+    }
+    kept = spot_kept(spot);
+    if (kept == NULL && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (kept != NULL && PyObject_TypeCheck(kept, spot->library->state->handle) &&
+        ((HandleObject *)kept)->address == pointer) {
+        return Py_NewRef(kept);    /* lives on when another one takes its place */
     }
     if (target->kind == TYPE_CHAR) {
         return convert_text(pointer, (spot->words & WORD_BYTES) != 0, &spot->where);
@@ -90,7 +122,7 @@ spot_get(const Spot *spot)
 int
 spot_keep(const Spot *spot, PyObject *keeper)
 {
-    PyObject *place = PyLong_FromVoidPtr(spot->memory);
+    PyObject *place = place_of(spot);
     int failed = place == NULL ? -1 : retain_set(retain_dict(spot->owner, spot->library), place, keeper);
 
     Py_XDECREF(place);
