@@ -341,6 +341,7 @@ struct HandleObject {
     const StructInfo *info;        /* of a struct object: borrowed from its Python type */
     Release release;
     bool owned;                    /* to be released by us, once */
+    bool readonly;                 /* its members may only be read */
     int uses;                      /* calls under way that were given it, and views of its memory */
     PyObject *kept;                /* owned: dict of what the plugin was given and keeps, or NULL */
     PyObject *weakrefs;

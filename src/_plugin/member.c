@@ -22,7 +22,7 @@ static int
 spot_of(HandleObject *self, const Field *field, Spot *spot)
 {
     *spot = (Spot){.library = self->library, .owner = self, .type = field->type, .words = field->words,
-                   .where = {field->name, NULL}};
+                   .where = {field->name, NULL}, .readonly = self->readonly};
     if (handle_check(self, &spot->where) < 0) {
         return -1;
     }
@@ -163,7 +163,7 @@ member_set(PyObject *object, PyObject *value, void *closure)
     if (spot_of((HandleObject *)object, field, &spot) < 0) {
         return -1;
     }
-    if (field->dim_count > 0 && value != NULL && value != Py_None && !field->type->is_const) {
+    if (field->dim_count > 0 && value != NULL && value != Py_None && !field->type->is_const && !spot.readonly) {
         return set_counted(&spot, field, value);
     }
     return spot_set(&spot, value);

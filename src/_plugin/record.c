@@ -551,7 +551,7 @@ Struct_getbuffer(PyObject *object, Py_buffer *view, int flags)
     if (handle_check(self, &where) < 0) {
         return -1;
     }
-    if (PyBuffer_FillInfo(view, object, self->address, (Py_ssize_t)self->info->record->size, 0, flags) < 0) {
+    if (PyBuffer_FillInfo(view, object, self->address, (Py_ssize_t)self->info->record->size, self->readonly, flags) < 0) {
         return -1;
     }
     view->itemsize = (Py_ssize_t)self->info->record->size;

@@ -71,10 +71,22 @@ get_array(const Spot *spot)
     return items_view(spot->library, spot->owner, NULL, spot->memory, type, dims, shape, type->is_const || spot->readonly);
 }
 
+/* An object at that address, as good as the one that the spot belongs to. */
+static PyObject *
+get_object(const Spot *spot, const Type *type, void *address, bool readonly)
+{
+    static const Release none;
+    PyObject *object = handle_new(spot->library, type, address, spot->owner, &none, false);
+
+    if (object != NULL && PyObject_TypeCheck(object, spot->library->state->handle)) {
+        ((HandleObject *)object)->readonly = readonly;
+    }
+    return object;
+}
+
 static PyObject *
 get_pointer(const Spot *spot)
 {
-    static const Release none;
     const Type *target = spot->type->target;
     PyObject *kept;
     void *pointer;
@@ -97,19 +109,17 @@ get_pointer(const Spot *spot)
     if (target->kind == TYPE_FUNCTION) {
         return symbol_of_pointer(spot->library, target, pointer, spot->where.owner);
     }
-    return handle_new(spot->library, target->kind == TYPE_STRUCT ? target : NULL, pointer, spot->owner, &none, false);
+    return get_object(spot, target->kind == TYPE_STRUCT ? target : NULL, pointer, target->is_const);
 }
 
 PyObject *
 spot_get(const Spot *spot)
 {
-    static const Release none;
-
     switch (spot->type->kind) {
     case TYPE_ARRAY:
         return get_array(spot);
     case TYPE_STRUCT:
-        return handle_new(spot->library, spot->type, spot->memory, spot->owner, &none, false);
+        return get_object(spot, spot->type, spot->memory, spot->readonly || spot->type->is_const);
     case TYPE_POINTER:
         return get_pointer(spot);
     default:
@@ -226,10 +236,21 @@ set_text(const Spot *spot, PyObject *value)
     return 0;
 }
 
+static bool
+same_shape(const Type *type, const Py_buffer *buffer)
+{
+    for (int i = 0; i < buffer->ndim; i++, type = type->target) {
+        if (type->kind != TYPE_ARRAY || buffer->shape[i] != (Py_ssize_t)type->length) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int
 set_array(const Spot *spot, PyObject *value)
 {
-    size_t size = type_size(spot->type);
+    char spelling[128];
     Py_buffer buffer;
     int dims = 0;
     bool fits;
@@ -243,12 +264,13 @@ set_array(const Spot *spot, PyObject *value)
     if (convert_source(spot_innermost(spot->type), dims, value, &spot->where, &buffer) < 0) {
         return -1;
     }
-    fits = (size_t)buffer.len == size;
+    fits = same_shape(spot->type, &buffer);
     if (fits) {
-        memmove(spot->memory, buffer.buf, size);
+        memmove(spot->memory, buffer.buf, type_size(spot->type));
     }
     PyBuffer_Release(&buffer);
-    return fits ? 0 : convert_fail(PyExc_ValueError, &spot->where, "it has %zu bytes, the buffer has another number", size);
+    type_spell(spot->type, NULL, spelling, sizeof spelling);
+    return fits ? 0 : convert_fail(PyExc_ValueError, &spot->where, "it is %s, the buffer has another shape", spelling);
 }
 
 static int
