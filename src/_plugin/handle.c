@@ -193,6 +193,14 @@ handle_spell(const HandleObject *handle, char *buffer, size_t size)
     PyOS_snprintf(buffer, size, "%s *", handle->name != NULL ? handle->name : "void");
 }
 
+void
+handle_use(HandleObject *handle, int change)
+{
+    for (; handle != NULL; handle = handle->owned ? NULL : handle->parent) {
+        handle->uses += change;
+    }
+}
+
 int
 handle_check(HandleObject *handle, const Where *where)
 {

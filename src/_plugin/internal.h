@@ -344,7 +344,8 @@ struct HandleObject {
     const StructInfo *info;        /* of a struct object: borrowed from its Python type */
     Release release;
     bool owned;                    /* to be released by us, once */
-    int uses;                      /* calls under way that were given it */
+    bool readonly;                 /* its members may only be read */
+    int uses;                      /* calls under way that were given it, and views of its memory */
     PyObject *kept;                /* owned: dict of what the plugin was given and keeps, or NULL */
     PyObject *weakrefs;
 };
@@ -361,6 +362,9 @@ PyObject *handle_of_memory(const StructInfo *info, void *memory);
 /* Release what is at `address`, once.  A failure that the plugin reports goes to sys.unraisablehook.  Keeps an exception
  * that is set already. */
 void handle_release(LibraryObject *library, const Release *release, void *address);
+
+/* Views of its memory, more or fewer: neither it nor what it was borrowed from is released meanwhile. */
+void handle_use(HandleObject *handle, int change);
 
 /* Whether it can be used: not released, nor what it was borrowed from.  Sets ClosedError. */
 int handle_check(HandleObject *handle, const Where *where);
@@ -435,6 +439,9 @@ PyObject *spot_tuple(const Spot *spot, const Type *item, char *memory, Py_ssize_
 int spot_set(const Spot *spot, PyObject *value);
 int spot_keep(const Spot *spot, PyObject *keeper);
 
+/* What the place keeps since it was written by Python; borrowed, or NULL with or without an exception. */
+PyObject *spot_kept(const Spot *spot);
+
 /* ------------------------------------------------------------------ member.c: data members of structs */
 
 PyObject *member_get(PyObject *object, void *field);               /* a getter and a setter of PyGetSetDef */
@@ -447,9 +454,10 @@ int member_check(const Field *field, char reason[REASON_MAX]);
 
 extern PyType_Spec items_spec;
 
-/* A memoryview of items at `memory`, `shape` having `dims` extents; it keeps `owner` in use, which may be NULL. */
-PyObject *items_view(LibraryObject *library, HandleObject *owner, void *memory, const Type *item, int dims,
-                     const Py_ssize_t *shape, bool readonly);
+/* A memoryview of items at `memory`, `shape` having `dims` extents; it keeps `owner` in use, and `keeper` alive, which
+ * may be NULL, both. */
+PyObject *items_view(LibraryObject *library, HandleObject *owner, PyObject *keeper, void *memory, const Type *item,
+                     int dims, const Py_ssize_t *shape, bool readonly);
 
 /* ------------------------------------------------------------------ layout.c: formats of the buffer protocol */
 

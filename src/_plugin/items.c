@@ -5,6 +5,7 @@ typedef struct {
     PyObject_HEAD
     LibraryObject *library;        /* owned */
     HandleObject *owner;           /* owned, and in use as long as this lives; or NULL */
+    PyObject *keeper;              /* owned: whose memory it is, if it is not the owner's; or NULL */
     void *memory;
     const char *format;            /* borrowed from the library */
     Py_ssize_t item_size;          /* bytes */
@@ -19,9 +20,10 @@ Items_dealloc(ItemsObject *self)
     PyTypeObject *type = Py_TYPE(self);
 
     if (self->owner != NULL) {
-        self->owner->uses--;
+        handle_use(self->owner, -1);
         Py_DECREF((PyObject *)self->owner);
     }
+    Py_XDECREF(self->keeper);
     Py_XDECREF((PyObject *)self->library);
     type->tp_free(self);
     Py_DECREF(type);
@@ -50,7 +52,7 @@ Items_getbuffer(PyObject *object, Py_buffer *view, int flags)
 }
 
 PyObject *
-items_view(LibraryObject *library, HandleObject *owner, void *memory, const Type *item, int dims,
+items_view(LibraryObject *library, HandleObject *owner, PyObject *keeper, void *memory, const Type *item, int dims,
            const Py_ssize_t *shape, bool readonly)
 {
     PyTypeObject *type = library->state->items;
@@ -64,8 +66,9 @@ items_view(LibraryObject *library, HandleObject *owner, void *memory, const Type
     items->library = (LibraryObject *)Py_NewRef((PyObject *)library);
     items->owner = (HandleObject *)Py_XNewRef((PyObject *)owner);
     if (owner != NULL) {
-        owner->uses++;
+        handle_use(owner, 1);
     }
+    items->keeper = Py_XNewRef(keeper);
     items->memory = memory;
     items->item_size = stride;
     items->readonly = readonly;

@@ -92,11 +92,12 @@ layout_format(const Struct *record)
 
 /* ------------------------------------------------------------------ reading */
 
-enum { PLACES_MAX = 256 };         /* scalars in one struct that are compared */
+enum { PLACES_MAX = 256 };         /* runs of scalars in one struct that are compared */
 
-/* One scalar of a format: where it stands, what it is. */
+/* Scalars of a format, one behind the other: where they stand, what they are. */
 typedef struct {
-    size_t offset, size;           /* bytes */
+    size_t offset, size;           /* bytes: of the first one, of each */
+    size_t count;
     char kind;                     /* i, u, f, ?, c */
 } Place;
 
@@ -150,6 +151,35 @@ read_repeat(Reader *reader)
 }
 
 static bool
+skip(Reader *reader, size_t count)
+{
+    reader->offset += count;
+    return true;
+}
+
+static bool
+add_places(Reader *reader, size_t size, size_t count, char kind)
+{
+    Place *last = reader->count > 0 ? &reader->places[reader->count - 1] : NULL;
+
+    if (count == 0) {
+        return true;
+    }
+    if (reader->order == '>' && size > 1) {
+        return false;
+    }
+    if (last != NULL && last->kind == kind && last->size == size && last->offset + last->count * size == reader->offset) {
+        last->count += count;
+    } else if (reader->count < PLACES_MAX) {
+        reader->places[reader->count++] = (Place){reader->offset, size, count, kind};
+    } else {
+        return false;
+    }
+    reader->offset += count * size;
+    return true;
+}
+
+static bool
 read_scalar(Reader *reader, size_t count)
 {
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
@@ -163,16 +193,7 @@ read_scalar(Reader *reader, size_t count)
         if (reader->order == '@') {
             reader->offset = (reader->offset + size - 1) / size * size;
         }
-        for (; count > 0; count--, reader->offset += size) {
-            if (letters[i].kind == 'x') {
-                continue;
-            }
-            if (reader->count == PLACES_MAX || (reader->order == '>' && size > 1)) {
-                return false;
-            }
-            reader->places[reader->count++] = (Place){reader->offset, size, letters[i].kind};
-        }
-        return true;
+        return letters[i].kind == 'x' ? skip(reader, count) : add_places(reader, size, count, letters[i].kind);
     }
     return false;
 }
@@ -242,22 +263,34 @@ read_format(Reader *reader, const char *format)
     return read_member(reader) && *reader->at == '\0';
 }
 
+/* Take the first so many scalars off. */
+static void
+advance(Place **place, size_t count)
+{
+    (*place)->offset += count * (*place)->size;
+    (*place)->count -= count;
+    *place += (*place)->count == 0;
+}
+
 bool
 layout_matches(const Struct *record, const char *format)
 {
     const StructInfo *info = record->host;
     Reader ours, theirs;
+    Place *a = ours.places, *b = theirs.places;
 
-    if (info == NULL || !read_format(&ours, info->format) || !read_format(&theirs, format) || ours.count != theirs.count) {
+    if (info == NULL || !read_format(&ours, info->format) || !read_format(&theirs, format)) {
         return false;
     }
-    for (int i = 0; i < ours.count; i++) {
-        const Place *a = &ours.places[i], *b = &theirs.places[i];
+    while (a < ours.places + ours.count && b < theirs.places + theirs.count) {
         bool kind = a->kind == b->kind || (a->size == 1 && (a->kind == 'c' || b->kind == 'c'));
+        size_t count = a->count < b->count ? a->count : b->count;
 
         if (a->offset != b->offset || a->size != b->size || !kind) {
             return false;
         }
+        advance(&a, count);
+        advance(&b, count);
     }
-    return true;
+    return a == ours.places + ours.count && b == theirs.places + theirs.count;
 }

@@ -30,7 +30,7 @@ static int
 spot_of(HandleObject *self, const Field *field, Spot *spot)
 {
     *spot = (Spot){.library = self->library, .owner = self, .type = field->type, .words = field->words,
-                   .where = {field->name, NULL}};
+                   .where = {field->name, NULL}, .readonly = self->readonly};
     if (handle_check(self, &spot->where) < 0) {
         return -1;
     }
@@ -50,17 +50,11 @@ length_of(const Spot *spot, const Dim *dim)
                   .memory = (char *)spot->owner->address + length->offset, .where = {length->name, NULL}};
 }
 
-/* What `T *x plugin_count(n)` points to, as many as the member n says. */
-static PyObject *
-get_counted(const Spot *spot, const Field *field)
+/* What the members say of the lengths; -1 with an exception if that cannot be. */
+static int
+read_shape(const Spot *spot, const Field *field, Py_ssize_t shape[DIMS_MAX], size_t *size)
 {
-    Py_ssize_t shape[DIMS_MAX];
-    void *pointer;
-
-    memcpy(&pointer, spot->memory, sizeof pointer);
-    if (pointer == NULL) {
-        Py_RETURN_NONE;
-    }
+    *size = type_size(field->type->target);
     for (int i = 0; i < field->dim_count; i++) {
         const Dim *dim = &field->dims[i];
 
@@ -72,17 +66,46 @@ get_counted(const Spot *spot, const Field *field)
             shape[i] = number != NULL ? PyLong_AsSsize_t(number) : -1;
             Py_XDECREF(number);
         }
-        if (shape[i] < 0) {
-            if (!PyErr_Occurred()) {
-                convert_fail(PyExc_ValueError, &spot->where, "its length '%s' is negative", dim->name);
-            }
-            return NULL;
+        if (PyErr_Occurred()) {
+            return -1;
         }
+        if (shape[i] < 0 || __builtin_mul_overflow(*size, (size_t)shape[i], size) || *size > PY_SSIZE_T_MAX) {
+            return convert_fail(PyExc_ValueError, &spot->where, "its length '%s' is negative or enormous: %zd",
+                                dim->name != NULL ? dim->name : "", shape[i]);
+        }
+    }
+    return 0;
+}
+
+/* What `T *x plugin_count(n)` points to, as many as the member n says; no more than there is, where Python gave it. */
+static PyObject *
+get_counted(const Spot *spot, const Field *field)
+{
+    Py_ssize_t shape[DIMS_MAX];
+    PyObject *kept;
+    void *pointer;
+    size_t size;
+
+    memcpy(&pointer, spot->memory, sizeof pointer);
+    if (pointer == NULL) {
+        Py_RETURN_NONE;
+    }
+    kept = spot_kept(spot);
+    if ((kept == NULL && PyErr_Occurred()) || read_shape(spot, field, shape, &size) < 0) {
+        return NULL;
+    }
+    if (kept != NULL && (!PyMemoryView_Check(kept) || PyMemoryView_GET_BUFFER(kept)->buf != pointer)) {
+        kept = NULL;               /* the plugin put something else there */
+    }
+    if (kept != NULL && size > (size_t)PyMemoryView_GET_BUFFER(kept)->len) {
+        convert_fail(PyExc_ValueError, &spot->where, "its lengths say %zu bytes, but the buffer that it was given has %zd",
+                     size, PyMemoryView_GET_BUFFER(kept)->len);
+        return NULL;
     }
     if (field->type->target->kind == TYPE_POINTER) {
         return spot_tuple(spot, field->type->target, pointer, shape[0]);
     }
-    return items_view(spot->library, spot->owner, pointer, field->type->target, field->dim_count, shape,
+    return items_view(spot->library, spot->owner, kept, pointer, field->type->target, field->dim_count, shape,
                       field->type->target->is_const);
 }
 
@@ -154,7 +177,7 @@ member_set(PyObject *object, PyObject *value, void *closure)
     if (spot_of((HandleObject *)object, field, &spot) < 0) {
         return -1;
     }
-    if (field->dim_count > 0 && value != NULL && value != Py_None && !field->type->is_const) {
+    if (field->dim_count > 0 && value != NULL && value != Py_None && !field->type->is_const && !spot.readonly) {
         return set_counted(&spot, field, value);
     }
     return spot_set(&spot, value);

@@ -566,14 +566,14 @@ Struct_getbuffer(PyObject *object, Py_buffer *view, int flags)
     if (handle_check(self, &where) < 0) {
         return -1;
     }
-    if (PyBuffer_FillInfo(view, object, self->address, (Py_ssize_t)self->info->record->size, 0, flags) < 0) {
+    if (PyBuffer_FillInfo(view, object, self->address, (Py_ssize_t)self->info->record->size, self->readonly, flags) < 0) {
         return -1;
     }
     view->itemsize = (Py_ssize_t)self->info->record->size;
     view->format = flags & PyBUF_FORMAT ? self->info->format : NULL;
     view->ndim = 0;
     view->shape = view->strides = NULL;
-    self->uses++;                  /* not to be released meanwhile */
+    handle_use(self, 1);           /* not to be released meanwhile */
     return 0;
 }
 
@@ -581,7 +581,7 @@ static void
 Struct_releasebuffer(PyObject *object, Py_buffer *view)
 {
     (void)view;
-    ((HandleObject *)object)->uses--;
+    handle_use((HandleObject *)object, -1);
 }
 
 static PyType_Slot structure_slots[] = {

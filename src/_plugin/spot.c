@@ -10,6 +10,29 @@ spot_innermost(const Type *type)
     return type;
 }
 
+/* ------------------------------------------------------------------ what stands behind pointers */
+
+/* A struct and its first member stand at one address: the size tells them apart. */
+static PyObject *
+place_of(const Spot *spot)
+{
+    return Py_BuildValue("(Nn)", PyLong_FromVoidPtr(spot->memory), (Py_ssize_t)type_size(spot->type));
+}
+
+PyObject *
+spot_kept(const Spot *spot)
+{
+    PyObject *kept = *retain_dict(spot->owner, spot->library), *place, *found;
+
+    if (kept == NULL) {
+        return NULL;
+    }
+    place = place_of(spot);
+    found = place != NULL ? PyDict_GetItemWithError(kept, place) : NULL;
+    Py_XDECREF(place);
+    return found;
+}
+
 /* ------------------------------------------------------------------ reading */
 
 /* Bytes of text in an array of char: up to its NUL, if it has one. */
@@ -69,19 +92,40 @@ get_array(const Spot *spot)
         }
         shape[dims++] = (Py_ssize_t)type->length;
     }
-    return items_view(spot->library, spot->owner, spot->memory, type, dims, shape, type->is_const || spot->readonly);
+    return items_view(spot->library, spot->owner, NULL, spot->memory, type, dims, shape, type->is_const || spot->readonly);
+}
+
+/* An object at that address, as good as the one that the spot belongs to. */
+static PyObject *
+get_object(const Spot *spot, const Type *type, void *address, bool readonly)
+{
+    static const Release none;
+    PyObject *object = handle_new(spot->library, type, address, spot->owner, &none, false);
+
+    if (object != NULL && PyObject_TypeCheck(object, spot->library->state->handle)) {
+        ((HandleObject *)object)->readonly = readonly;
+    }
+    return object;
 }
 
 static PyObject *
 get_pointer(const Spot *spot)
 {
-    static const Release none;
     const Type *target = spot->type->target;
+    PyObject *kept;
     void *pointer;
 
     memcpy(&pointer, spot->memory, sizeof pointer);
     if (pointer == NULL) {
         Py_RETURN_NONE;
+    }
+    kept = spot_kept(spot);
+    if (kept == NULL && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (kept != NULL && PyObject_TypeCheck(kept, spot->library->state->handle) &&
+        ((HandleObject *)kept)->address == pointer) {
+        return Py_NewRef(kept);    /* lives on when another one takes its place */
     }
     if (target->kind == TYPE_CHAR) {
         return convert_text(pointer, (spot->words & WORD_BYTES) != 0, &spot->where);
@@ -89,19 +133,17 @@ get_pointer(const Spot *spot)
     if (target->kind == TYPE_FUNCTION) {
         return symbol_of_pointer(spot->library, target, pointer, spot->where.owner);
     }
-    return handle_new(spot->library, target->kind == TYPE_STRUCT ? target : NULL, pointer, spot->owner, &none, false);
+    return get_object(spot, target->kind == TYPE_STRUCT ? target : NULL, pointer, target->is_const);
 }
 
 PyObject *
 spot_get(const Spot *spot)
 {
-    static const Release none;
-
     switch (spot->type->kind) {
     case TYPE_ARRAY:
         return get_array(spot);
     case TYPE_STRUCT:
-        return handle_new(spot->library, spot->type, spot->memory, spot->owner, &none, false);
+        return get_object(spot, spot->type, spot->memory, spot->readonly || spot->type->is_const);
     case TYPE_POINTER:
         return get_pointer(spot);
     default:
@@ -114,7 +156,7 @@ spot_get(const Spot *spot)
 int
 spot_keep(const Spot *spot, PyObject *keeper)
 {
-    PyObject *place = PyLong_FromVoidPtr(spot->memory);
+    PyObject *place = place_of(spot);
     int failed = place == NULL ? -1 : retain_set(retain_dict(spot->owner, spot->library), place, keeper);
 
     Py_XDECREF(place);
@@ -218,10 +260,21 @@ set_text(const Spot *spot, PyObject *value)
     return 0;
 }
 
+static bool
+same_shape(const Type *type, const Py_buffer *buffer)
+{
+    for (int i = 0; i < buffer->ndim; i++, type = type->target) {
+        if (type->kind != TYPE_ARRAY || buffer->shape[i] != (Py_ssize_t)type->length) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int
 set_array(const Spot *spot, PyObject *value)
 {
-    size_t size = type_size(spot->type);
+    char spelling[128];
     Py_buffer buffer;
     int dims = 0;
     bool fits;
@@ -238,12 +291,13 @@ set_array(const Spot *spot, PyObject *value)
     if (convert_source(spot_innermost(spot->type), dims, value, &spot->where, &buffer) < 0) {
         return -1;
     }
-    fits = (size_t)buffer.len == size;
+    fits = same_shape(spot->type, &buffer);
     if (fits) {
-        memmove(spot->memory, buffer.buf, size);
+        memmove(spot->memory, buffer.buf, type_size(spot->type));
     }
     PyBuffer_Release(&buffer);
-    return fits ? 0 : convert_fail(PyExc_ValueError, &spot->where, "it has %zu bytes, the buffer has another number", size);
+    type_spell(spot->type, NULL, spelling, sizeof spelling);
+    return fits ? 0 : convert_fail(PyExc_ValueError, &spot->where, "it is %s, the buffer has another shape", spelling);
 }
 
 static int

@@ -65,7 +65,7 @@ Variable_getbuffer(PyObject *object, Py_buffer *view, int flags)
         PyErr_Format(PyExc_BufferError, "%U: only numbers and structs have a buffer", self->name);
         return -1;
     }
-    items = items_view(self->library, NULL, self->address, item, dims, shape, spot.readonly || item->is_const);
+    items = items_view(self->library, NULL, NULL, self->address, item, dims, shape, spot.readonly || item->is_const);
     failed = items == NULL ? -1 : PyObject_GetBuffer(items, view, flags);
     Py_XDECREF(items);
     return failed;
