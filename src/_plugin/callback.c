@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 /* ------------------------------------------------------------------ interpreters that may have ended */
 
@@ -13,7 +14,10 @@
 struct Life {
     PyInterpreterState *interpreter;
     atomic_bool ended;
+    atomic_int guests;             /* threads that Python does not know, on their way in or inside */
 };
+
+enum { END_WAIT = 1000 };          /* ms that the end waits for guests: a thread that is caught by it inside is lost */
 
 Life *
 life_new(void)
@@ -26,6 +30,7 @@ life_new(void)
     }
     life->interpreter = PyInterpreterState_Get();
     atomic_init(&life->ended, false);
+    atomic_init(&life->guests, 0);
     return life;
 }
 
@@ -33,6 +38,13 @@ void
 life_end(Life *life)
 {
     atomic_store(&life->ended, true);
+    Py_BEGIN_ALLOW_THREADS
+    for (int i = 0; i < END_WAIT && atomic_load(&life->guests) > 0; i++) {
+        struct timespec pause = {0, 1000000};
+
+        nanosleep(&pause, NULL);
+    }
+    Py_END_ALLOW_THREADS
 }
 
 /* ------------------------------------------------------------------ attaching a thread */
@@ -347,11 +359,21 @@ callback_run_then(const Closure *closure, const Registers *registers, void (*the
     Value value = {0}, zero = {0};
     Attachment attachment;
     Given given;
+    Life *life;
 
-    if (closure == NULL || atomic_load(&closure->life->ended)) {
+    if (closure == NULL) {
         return zero;
     }
-    attach(closure->life->interpreter, &attachment);
+    life = closure->life;          /* of the interpreter, not of the closure, which may go meanwhile */
+    atomic_fetch_add(&life->guests, 1);
+    if (atomic_load(&life->ended)) {
+        atomic_fetch_sub(&life->guests, 1);
+        return zero;
+    }
+    attach(life->interpreter, &attachment);
+    if (attachment.made == NULL) {
+        atomic_fetch_sub(&life->guests, 1);
+    }
     given.count = given.view_count = 0;
     given.error = NULL;
     if (!PyErr_Occurred() && call_python(closure, registers, &given, &value) < 0) {
@@ -362,6 +384,9 @@ callback_run_then(const Closure *closure, const Registers *registers, void (*the
         then(context);
     }
     detach(&attachment);
+    if (attachment.made != NULL) {
+        atomic_fetch_sub(&life->guests, 1);
+    }
     return value;
 }
 

@@ -226,7 +226,7 @@ typedef struct {
     const Signature *signature;    /* borrowed, like all of this, from whoever keeps the closure */
     PyObject *callable;
     LibraryObject *library;        /* whose types count */
-    const Life *life;
+    Life *life;
     const char *owner, *parameter; /* for messages */
     int slot;                      /* in the pool, or -1 */
     Signature *own;                /* owned by a closure that outlives the call and has a signature of its own; or NULL */
@@ -240,7 +240,8 @@ void closure_stop(Closure *closure);
 /* The exception that is set becomes the failure of native code: its text, behind the name of its type if so asked. */
 void callback_failure(NativeError *error, int32_t code, bool with_type);
 
-/* The life of the current interpreter, and its end, after which callbacks return zero without being run. */
+/* The life of the current interpreter, and its end, after which callbacks return zero without being run.
+ * The end waits, for a second at most, until the threads that Python does not know have left. */
 Life *life_new(void);
 void life_end(Life *life);
 
