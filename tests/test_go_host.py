@@ -42,7 +42,7 @@ def nodes(build, number):
 
 
 class TestRunHost:
-    """Parts c to n; a, b, f and h need services of the host."""
+    """Parts c to n; a, b, f and h, which need services of the host, are in test_go_callbacks.py."""
 
     def test_TestRunHost_c_variable(self, build):
         """A variable is read, and what the host writes is what the plugin sees."""

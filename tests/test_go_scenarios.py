@@ -5,9 +5,9 @@
 | plugin.TestPlugin         | test_TestPlugin; a stub for systems without dlopen comes with the platforms             |
 | TestDWARFSections         | test_TestDWARFSections                                                                  |
 | TestBuildID               | test_TestBuildID; test_open.py: test_build_id                                           |
-| TestRunHost a, b, h       | `host=`: issue 3                                                                        |
+| TestRunHost a, b, h       | test_go_callbacks.py: test_TestRunHost_a_b_init, _h_shared_state; test_host.py          |
 | TestRunHost c, d, e, g    | test_go_host.py: test_TestRunHost_c ... _g                                              |
-| TestRunHost f             | callbacks: issue 3                                                                      |
+| TestRunHost f             | test_go_callbacks.py: test_TestRunHost_f_function_variable; test_function_pointers.py   |
 | TestRunHost i, k, l       | test_go_host.py: test_TestRunHost_i_k_l_copies; test_init.py: TestRefused.test_copy     |
 | TestRunHost j             | test_go_host.py: test_TestRunHost_j_mismatch; test_records_bad.py: test_other_major     |
 | TestRunHost m, n          | test_go_host.py: test_TestRunHost_m ..., _n ...; test_open.py: test_two_unnamed         |
@@ -16,19 +16,19 @@
 | TestIssue19534            | test_go_host.py: test_TestIssue19534, _unprintable                                      |
 | TestIssue18584            | test_go_host.py: test_TestIssue18584                                                    |
 | TestIssue19418, 19529     | test_go_host.py: test_TestIssue19418, _19529; test_lookup_odd.py: test_versions         |
-| TestIssue22175            | test_TestIssue22175, through the interpreter's own C API; with callbacks: issue 3       |
+| TestIssue22175            | test_TestIssue22175, through the interpreter's own C API; by a callback: test_go_callbacks.py |
 | TestIssue22295            | test_TestIssue22295                                                                     |
-| TestIssue24351            | callbacks from a plugin's thread: issue 3                                               |
-| TestIssue25756            | test_TestIssue25756, without callbacks; with them: issue 3                              |
+| TestIssue24351            | test_go_callbacks.py: test_TestIssue24351; test_callback_threads.py                     |
+| TestIssue25756            | test_TestIssue25756, without callbacks; with them: test_go_callbacks.py                 |
 | TestIssue25756pie         | the Python that runs the suite; others with issue 5 and the platforms                   |
 | TestMethod                | test_go_host.py: test_TestMethod                                                        |
-| TestMethod2, TestMethod3  | objects and callbacks of the host: issue 3                                              |
+| TestMethod2, TestMethod3  | test_go_callbacks.py: test_TestMethod2, test_TestMethod3; test_implement.py             |
 | TestIssue44956            | test_TestIssue44956                                                                     |
 | TestIssue52937            | test_TestIssue52937; test_lookup_odd.py: test_mangled                                   |
 | TestIssue53989            | test_TestIssue53989                                                                     |
 | TestForkExec              | test_TestForkExec; during opens: test_init_opens.py: test_fork, more in issue 5         |
 | TestSymbolNameMangle      | test_TestSymbolNameMangle; test_lookup_odd.py: test_odd, test_mangled                   |
-| TestIssue62430            | `host=`: issue 3                                                                        |
+| TestIssue62430            | test_go_callbacks.py: test_TestIssue62430                                               |
 | TestTextSectionSplit      | test_TestTextSectionSplit                                                               |
 | TestIssue67976            | test_TestIssue67976                                                                     |
 | TestIssue75102            | test_TestIssue75102; test_init.py: TestRefused; test_open_loading.py: test_import_lock  |

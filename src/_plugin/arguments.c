@@ -271,7 +271,7 @@ start_callback(Frame *frame, const Argument *argument, int number, PyObject *obj
     }
     frame->closure_count += !argument->retained;
     data->p = closure;
-    callee->library->calls_back = true;
+    callee->library->state->calls_back = true;
     return 0;
 }
 

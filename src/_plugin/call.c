@@ -223,7 +223,7 @@ finish(Frame *frame, Value value, PyObject *const *args)
 {
     const Signature *signature = frame->signature;
     const LibraryObject *library = frame->callee->library;
-    bool raised = library->calls_back && PyErr_Occurred();      /* by a callback of this call */
+    bool raised = library->state->calls_back && PyErr_Occurred();       /* by a callback of this call */
     bool failed = signature->has_error && frame->error.code != 0;
 
     if (failed && !raised) {
@@ -277,7 +277,7 @@ call_simple(const Callee *callee, PyObject *const *args)
         call_put(&registers, argument, value);
     }
     value = invoke(callee, &registers);
-    if (callee->library->calls_back && PyErr_Occurred()) {
+    if (callee->library->state->calls_back && PyErr_Occurred()) {
         return NULL;
     }
     if (signature->result.conversion == CONVERT_SCALAR) {

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 /* ------------------------------------------------------------------ interpreters that may have ended */
 
@@ -13,7 +14,10 @@
 struct Life {
     PyInterpreterState *interpreter;
     atomic_bool ended;
+    atomic_int guests;             /* threads that Python does not know, on their way in or inside */
 };
+
+enum { END_WAIT = 1000 };          /* ms that the end waits for guests: a thread that is caught by it inside is lost */
 
 Life *
 life_new(void)
@@ -26,6 +30,7 @@ life_new(void)
     }
     life->interpreter = PyInterpreterState_Get();
     atomic_init(&life->ended, false);
+    atomic_init(&life->guests, 0);
     return life;
 }
 
@@ -33,6 +38,13 @@ void
 life_end(Life *life)
 {
     atomic_store(&life->ended, true);
+    Py_BEGIN_ALLOW_THREADS
+    for (int i = 0; i < END_WAIT && atomic_load(&life->guests) > 0; i++) {
+        struct timespec pause = {0, 1000000};
+
+        nanosleep(&pause, NULL);
+    }
+    Py_END_ALLOW_THREADS
 }
 
 /* ------------------------------------------------------------------ attaching a thread */
@@ -106,7 +118,8 @@ detach(const Attachment *attachment)
 /* What a callback was given, until it returns. */
 typedef struct {
     PyObject *objects[PARAMS_MAX];
-    PyObject *views[2 * PARAMS_MAX];       /* of the plugin's memory, good during the call only */
+    PyObject *views[PARAMS_MAX];   /* of the plugin's memory, good during the call only */
+    PyObject *items[PARAMS_MAX];   /* what those are views of */
     int count, view_count;
     NativeError *error;            /* the callback's own plugin_error, or NULL */
 } Given;
@@ -141,50 +154,29 @@ extent_of(const Signature *signature, const Registers *registers, const Dim *dim
     return value.i;
 }
 
-static int
-keep_view(Given *given, PyObject *view)
-{
-    if (view != NULL) {
-        given->views[given->view_count++] = view;
-    }
-    return view != NULL ? 0 : -1;
-}
-
 /* A memoryview of what a pointer points to: as many items as the lengths say, or one. */
 static PyObject *
-view_items(Given *given, const Signature *signature, const Registers *registers, const Argument *argument, void *pointer)
+view_items(Given *given, const Closure *closure, const Registers *registers, const Argument *argument, void *pointer)
 {
     const Type *item = argument->type;
-    Py_ssize_t size = item->kind == TYPE_VOID ? 1 : (Py_ssize_t)item->size;
+    Py_ssize_t size = item->kind == TYPE_VOID ? 1 : (Py_ssize_t)item->size, shape[DIMS_MAX] = {1};
     int dims = argument->field->dim_count;
-    PyObject *shape = PyTuple_New(dims > 0 ? dims : 1), *view = NULL;
+    PyObject *view;
 
-    for (int i = 0; shape != NULL && i < PyTuple_GET_SIZE(shape); i++) {
-        Py_ssize_t extent = dims > 0 ? extent_of(signature, registers, &argument->field->dims[i]) : 1;
-        PyObject *number = PyLong_FromSsize_t(extent);
-
-        if (number == NULL || extent < 0 || (extent > 0 && size > PY_SSIZE_T_MAX / extent)) {
-            Py_XDECREF(number);
-            Py_CLEAR(shape);
-            if (!PyErr_Occurred()) {
-                PyErr_SetString(PyExc_ValueError, "the plugin gave a negative or enormous length");
-            }
-            break;
+    for (int i = 0; i < dims; i++) {
+        shape[i] = extent_of(closure->signature, registers, &argument->field->dims[i]);
+        if (shape[i] < 0 || (shape[i] > 0 && size > PY_SSIZE_T_MAX / shape[i])) {
+            PyErr_SetString(PyExc_ValueError, "the plugin gave a negative or enormous length");
+            return NULL;
         }
-        size *= extent;
-        PyTuple_SET_ITEM(shape, i, number);
+        size *= shape[i];
     }
-    if (shape != NULL && keep_view(given, PyMemoryView_FromMemory(size > 0 ? pointer : "", size,
-                                                                  item->is_const ? PyBUF_READ : PyBUF_WRITE)) == 0) {
-        PyObject *bytes = given->views[given->view_count - 1];
-
-        view = item->kind == TYPE_VOID || size == 0 ? PyObject_CallMethod(bytes, "cast", "s", item->kind == TYPE_VOID
-                                                                                                 ? "B" : convert_format(item))
-                                                    : PyObject_CallMethod(bytes, "cast", "sO", convert_format(item), shape);
-        keep_view(given, view);
+    view = items_view(closure->library, NULL, size > 0 ? pointer : "", item, dims > 0 ? dims : 1, shape, item->is_const);
+    if (view != NULL) {
+        given->items[given->view_count] = Py_NewRef(PyMemoryView_GET_BASE(view));
+        given->views[given->view_count++] = Py_NewRef(view);
     }
-    Py_XDECREF(shape);
-    return Py_XNewRef(view);
+    return view;
 }
 
 /* An array of pointers, to objects or strings, as a tuple. */
@@ -228,7 +220,7 @@ object_of(Given *given, const Closure *closure, const Registers *registers, cons
     case CONVERT_STRING:
         return convert_text(value.p, argument->bytes, &where);
     case CONVERT_BUFFER:
-        return view_items(given, closure->signature, registers, argument, value.p);
+        return view_items(given, closure, registers, argument, value.p);
     case CONVERT_STRINGS:
     case CONVERT_HANDLES:
         return tuple_of(closure, registers, argument, value.p);
@@ -271,16 +263,17 @@ give_back(Given *given)
         Py_DECREF(given->objects[--given->count]);
     }
     while (given->view_count > 0) {
-        PyObject *view = given->views[--given->view_count];
-        PyObject *type, *value, *traceback, *done;
+        PyObject *view = given->views[--given->view_count], *items = given->items[given->view_count];
+        PyObject *type, *value, *traceback;
+        int ended;
 
         PyErr_Fetch(&type, &value, &traceback);
-        done = PyObject_CallMethod(view, "release", NULL);
-        failed = done == NULL ? -1 : failed;
-        if (type != NULL || done != NULL) {
+        ended = items_end(view, items);
+        failed = ended < 0 ? -1 : failed;
+        if (type != NULL || ended == 0) {
             PyErr_Restore(type, value, traceback);
         }
-        Py_XDECREF(done);
+        Py_DECREF(items);
         Py_DECREF(view);
     }
     return failed;
@@ -288,25 +281,56 @@ give_back(Given *given)
 
 /* ------------------------------------------------------------------ one callback */
 
+/* What snprintf cut may end amid a character. */
+static void
+cut_whole(char *text)
+{
+    size_t length = strlen(text), start = length;
+
+    while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80) {
+        start--;
+    }
+    if (start > 0 && (unsigned char)text[start - 1] >= 0xC0) {
+        unsigned char lead = (unsigned char)text[start - 1];
+        size_t wanted = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+
+        if (length - (start - 1) < wanted) {
+            text[start - 1] = '\0';
+        }
+    }
+}
+
+void
+callback_failure(NativeError *error, int32_t code, bool with_type)
+{
+    PyObject *type, *value, *traceback, *text;
+    const char *utf8, *name;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    text = value != NULL ? PyObject_Str(value) : NULL;
+    utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
+    name = type != NULL ? ((PyTypeObject *)type)->tp_name : "failed";
+    error->code = code;
+    if (utf8 == NULL || *utf8 == '\0') {
+        PyOS_snprintf(error->message, sizeof error->message, "%.80s", name);
+    } else {
+        PyOS_snprintf(error->message, sizeof error->message, "%.80s%s%.400s", with_type ? name : "", with_type ? ": " : "",
+                      utf8);
+    }
+    cut_whole(error->message);
+    PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+}
+
 /* The plugin's own plugin_error takes the failure, or the exception waits for the call to return, or nobody can. */
 static void
 report(const Closure *closure, NativeError *error, bool foreign)
 {
     if (error != NULL) {
-        PyObject *type, *value, *traceback, *text;
-        const char *utf8;
-
-        PyErr_Fetch(&type, &value, &traceback);
-        text = value != NULL ? PyObject_Str(value) : NULL;
-        utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
-        error->code = 1;
-        PyOS_snprintf(error->message, sizeof error->message, "%.480s",
-                      utf8 != NULL && *utf8 != '\0' ? utf8 : type != NULL ? ((PyTypeObject *)type)->tp_name : "failed");
-        PyErr_Clear();
-        Py_XDECREF(text);
-        Py_XDECREF(type);
-        Py_XDECREF(value);
-        Py_XDECREF(traceback);
+        callback_failure(error, 1, false);
     } else if (foreign) {
         PyErr_WriteUnraisable(closure->callable);
     }
@@ -341,11 +365,21 @@ callback_run_then(const Closure *closure, const Registers *registers, void (*the
     Value value = {0}, zero = {0};
     Attachment attachment;
     Given given;
+    Life *life;
 
-    if (closure == NULL || atomic_load(&closure->life->ended)) {
+    if (closure == NULL) {
         return zero;
     }
-    attach(closure->life->interpreter, &attachment);
+    life = closure->life;          /* of the interpreter, not of the closure, which may go meanwhile */
+    atomic_fetch_add(&life->guests, 1);
+    if (atomic_load(&life->ended)) {
+        atomic_fetch_sub(&life->guests, 1);
+        return zero;
+    }
+    attach(life->interpreter, &attachment);
+    if (attachment.made == NULL) {
+        atomic_fetch_sub(&life->guests, 1);
+    }
     given.count = given.view_count = 0;
     given.error = NULL;
     if (!PyErr_Occurred() && call_python(closure, registers, &given, &value) < 0) {
@@ -356,6 +390,9 @@ callback_run_then(const Closure *closure, const Registers *registers, void (*the
         then(context);
     }
     detach(&attachment);
+    if (attachment.made != NULL) {
+        atomic_fetch_sub(&life->guests, 1);
+    }
     return value;
 }
 

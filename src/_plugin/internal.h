@@ -28,6 +28,7 @@ struct ModuleState {
     PyObject *stand_ins;           /* dict: addresses of structs that stand for Python objects */
     PyObject *enums;               /* dict: key of an enum -> dict: value -> member, None -> its type */
     Life *life;                    /* of the interpreter; never freed */
+    bool calls_back;               /* some plugin was given a callable, so any call of any may leave an exception */
     PyTypeObject *library, *symbol, *function, *variable, *handle, *pointer, *structure, *items;
 };
 
@@ -144,6 +145,7 @@ typedef struct {
     uint16_t place;                /* bytes into Registers */
     const Type *type;              /* the parameter's own; of OUT, CAPACITY and buffers: what it points to */
     int8_t data;                   /* of a CALLBACK: the number of its DATA, or -1 */
+    int8_t inner;                  /* of a CALLBACK with DATA: its number among the callback's own parameters */
     const Field *field;            /* NULL for the result */
     Signature *callback;           /* owned: of what a CALLBACK points to */
 } Argument;
@@ -196,9 +198,9 @@ int signature_release(const Signature *signature, LibraryObject *library, Releas
 
 /* ------------------------------------------------------------------ pair.c: callbacks and their data */
 
-/* The number of the `void *` that is given with callback `number` and passed to it, or -1: one of the same name, or the
- * one that follows.  `inner` is its number among the callback's own parameters. */
-int signature_pair(const Signature *signature, int number, int *inner);
+/* Find the `void *` that is given with each callback and passed to it: one of the same name, wherever it stands, or the
+ * one that follows.  Fills in `data` and `inner` of all arguments; those that are data get the conversion DATA. */
+void signature_pair(Signature *signature);
 
 /* ------------------------------------------------------------------ describe.c: what is told of a signature */
 
@@ -224,7 +226,7 @@ typedef struct {
     const Signature *signature;    /* borrowed, like all of this, from whoever keeps the closure */
     PyObject *callable;
     LibraryObject *library;        /* whose types count */
-    const Life *life;
+    Life *life;
     const char *owner, *parameter; /* for messages */
     int slot;                      /* in the pool, or -1 */
     Signature *own;                /* owned by a closure that outlives the call and has a signature of its own; or NULL */
@@ -235,7 +237,11 @@ typedef struct {
 int closure_start(Closure *closure, const Where *where, void **function);
 void closure_stop(Closure *closure);
 
-/* The life of the current interpreter, and its end, after which callbacks return zero without being run. */
+/* The exception that is set becomes the failure of native code: its text, behind the name of its type if so asked. */
+void callback_failure(NativeError *error, int32_t code, bool with_type);
+
+/* The life of the current interpreter, and its end, after which callbacks return zero without being run.
+ * The end waits, for a second at most, until the threads that Python does not know have left. */
 Life *life_new(void);
 void life_end(Life *life);
 
@@ -459,6 +465,10 @@ extern PyType_Spec items_spec;
 PyObject *items_view(LibraryObject *library, HandleObject *owner, PyObject *keeper, void *memory, const Type *item,
                      int dims, const Py_ssize_t *shape, bool readonly);
 
+/* The memory behind such a view, which has `items` as its object, is not lent any longer: BufferError if somebody still
+ * looks at it. */
+int items_end(PyObject *view, PyObject *items);
+
 /* ------------------------------------------------------------------ layout.c: formats of the buffer protocol */
 
 /* The format of one struct, with explicit padding; PyMem_Malloc'ed.  NULL with an exception. */
@@ -488,7 +498,6 @@ struct LibraryObject {
     FileFacts facts;               /* owned */
     Scope *scope;                  /* owned */
     int mode;                      /* of dlopen */
-    bool calls_back;               /* it was given a callable, so any call of it may leave an exception */
     PyObject *path;                /* owned, as all below: str, the real path */
     PyObject *name;                /* str */
     PyObject *version;             /* str or None */

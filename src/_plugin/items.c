@@ -9,7 +9,8 @@ typedef struct {
     void *memory;
     const char *format;            /* borrowed from the library */
     Py_ssize_t item_size;          /* bytes */
-    bool readonly;
+    bool readonly, ended;
+    int exports;                   /* buffers that somebody holds */
     int dims;
     Py_ssize_t shape[DIMS_MAX], strides[DIMS_MAX];
 } ItemsObject;
@@ -35,6 +36,11 @@ Items_getbuffer(PyObject *object, Py_buffer *view, int flags)
     ItemsObject *self = (ItemsObject *)object;
     Py_ssize_t size = self->item_size;
 
+    if (self->ended) {
+        PyErr_SetString(PyExc_ValueError, "the memory was lent for a call that is over");
+        view->obj = NULL;
+        return -1;
+    }
     for (int i = 0; i < self->dims; i++) {
         size *= self->shape[i];
     }
@@ -48,7 +54,15 @@ Items_getbuffer(PyObject *object, Py_buffer *view, int flags)
         view->shape = self->shape;
         view->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? self->strides : NULL;
     }
+    self->exports++;
     return 0;
+}
+
+static void
+Items_releasebuffer(PyObject *object, Py_buffer *view)
+{
+    (void)view;
+    ((ItemsObject *)object)->exports--;
 }
 
 PyObject *
@@ -57,7 +71,7 @@ items_view(LibraryObject *library, HandleObject *owner, PyObject *keeper, void *
 {
     PyTypeObject *type = library->state->items;
     ItemsObject *items = (ItemsObject *)type->tp_alloc(type, 0);
-    Py_ssize_t stride = (Py_ssize_t)type_size(item);
+    Py_ssize_t stride = item->kind == TYPE_VOID ? 1 : (Py_ssize_t)type_size(item);
     PyObject *view;
 
     if (items == NULL) {
@@ -72,7 +86,8 @@ items_view(LibraryObject *library, HandleObject *owner, PyObject *keeper, void *
     items->memory = memory;
     items->item_size = stride;
     items->readonly = readonly;
-    items->format = item->kind == TYPE_STRUCT ? ((const StructInfo *)item->record->host)->format : convert_format(item);
+    items->format = item->kind == TYPE_STRUCT ? ((const StructInfo *)item->record->host)->format
+                    : item->kind == TYPE_VOID ? "B" : convert_format(item);
     items->dims = dims;
     for (int i = dims - 1; i >= 0; i--) {
         items->shape[i] = shape[i];
@@ -84,10 +99,25 @@ items_view(LibraryObject *library, HandleObject *owner, PyObject *keeper, void *
     return view;
 }
 
+int
+items_end(PyObject *view, PyObject *items)
+{
+    PyObject *done = PyObject_CallMethod(view, "release", NULL);
+
+    ((ItemsObject *)items)->ended = true;
+    Py_XDECREF(done);
+    if (done != NULL && ((ItemsObject *)items)->exports > 0) {
+        PyErr_SetString(PyExc_BufferError, "something still looks at memory that was lent for the call only: copy it");
+        return -1;
+    }
+    return done != NULL ? 0 : -1;
+}
+
 static PyType_Slot items_slots[] = {
     {Py_tp_doc, "Memory of a plugin, behind a memoryview."},
     {Py_tp_dealloc, Items_dealloc},
     {Py_bf_getbuffer, Items_getbuffer},
+    {Py_bf_releasebuffer, Items_releasebuffer},
     {0, NULL},
 };
 

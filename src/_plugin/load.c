@@ -270,28 +270,6 @@ call_init(void *function, const Prototype *prototype, void *host, NativeError *e
     }
 }
 
-/* An exception of ours, or one that a callback left, is a failure of init. */
-static void
-take_exception(NativeError *error)
-{
-    PyObject *type, *value, *traceback, *text;
-    const char *utf8;
-
-    PyErr_Fetch(&type, &value, &traceback);
-    text = value != NULL ? PyObject_Str(value) : NULL;
-    utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
-    if (error->code == 0) {
-        error->code = REGISTRY_INTERRUPTED - 1;
-        PyOS_snprintf(error->message, sizeof error->message, "%.80s: %.400s",
-                      type != NULL ? ((PyTypeObject *)type)->tp_name : "", utf8 != NULL ? utf8 : "");
-    }
-    PyErr_Clear();
-    Py_XDECREF(text);
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
-}
-
 /* The library's own init, as an unmarked call: with the GIL.  Returns how it ended. */
 static RegistryStatus
 run_init(LibraryObject *library, PyObject *host)
@@ -312,9 +290,10 @@ run_init(LibraryObject *library, PyObject *host)
             error.message[ERROR_MESSAGE_MAX - 1] = '\0';
         }
     }
-    if (PyErr_Occurred()) {
-        take_exception(&error);
+    if (PyErr_Occurred() && error.code == 0) {
+        callback_failure(&error, REGISTRY_INTERRUPTED - 1, true);
     }
+    PyErr_Clear();                 /* what a callback left is a failure of init */
     registry_initialised(library->entry, &error);
     return error.code != 0 ? REGISTRY_FAILED : REGISTRY_OK;
 }
@@ -397,24 +376,47 @@ load_read(PyObject *module, PyObject *arguments)
     return (PyObject *)read_library(type, path, shown, mode, declare);
 }
 
+/* The names of the methods that the host object lacks. */
+static PyObject *
+missing_methods(const Struct *record, PyObject *host)
+{
+    PyObject *missing = PyList_New(0);
+
+    for (int i = 0; i < record->count && missing != NULL; i++) {
+        const Field *member = &record->members[i];
+
+        if (type_function(member->type) != NULL && !(member->words & WORD_NULLABLE) &&
+            !PyObject_HasAttrString(host, member->name)) {
+            PyObject *name = PyUnicode_FromString(member->name);
+
+            if (name == NULL || PyList_Append(missing, name) < 0) {
+                Py_CLEAR(missing);
+            }
+            Py_XDECREF(name);
+        }
+    }
+    return missing;
+}
+
 /* The host object must be what init wants, before anything runs: its methods are looked for here and taken later. */
 static int
 check_host(LibraryObject *library, PyObject *shown, PyObject *host)
 {
     const Field *param = host_parameter(init_prototype(library));
-    char reason[REASON_MAX], wanted[256] = "";
+    char reason[REASON_MAX];
+    PyObject *missing;
     const Struct *record;
 
     if (param == NULL || PyErr_Occurred()) {
         if (host != Py_None && !PyErr_Occurred()) {
-            raise_fact(library->state, "host_refused", "(OOss)", shown, library->name, "", "");
+            raise_fact(library->state, "host_refused", "(OOs())", shown, library->name, "");
         }
         return PyErr_Occurred() ? -1 : 0;
     }
     record = param->type->target->record;
     if (host == Py_None) {
         if (!(param->words & WORD_NULLABLE)) {
-            raise_fact(library->state, "host_refused", "(OOss)", shown, library->name, record->name, "");
+            raise_fact(library->state, "host_refused", "(OOs())", shown, library->name, record->name);
         }
         return PyErr_Occurred() ? -1 : 0;
     }
@@ -422,18 +424,15 @@ check_host(LibraryObject *library, PyObject *shown, PyObject *host)
         library_refuse(library, "PLUGIN_INIT", *reason != '\0' ? reason : "its host struct is not defined");
         return -1;
     }
-    for (int i = 0; i < record->count; i++) {
-        const Field *member = &record->members[i];
-
-        if (type_function(member->type) != NULL && !(member->words & WORD_NULLABLE) &&
-            !PyObject_HasAttrString(host, member->name)) {
-            PyOS_snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), " %.60s", member->name);
+    missing = missing_methods(record, host);
+    if (missing == NULL || PyList_GET_SIZE(missing) > 0) {
+        if (missing != NULL) {
+            raise_fact(library->state, "host_refused", "(OOsO)", shown, library->name, record->name, missing);
         }
-    }
-    if (*wanted != '\0') {
-        raise_fact(library->state, "host_refused", "(OOss)", shown, library->name, record->name, wanted + 1);
+        Py_XDECREF(missing);
         return -1;
     }
+    Py_DECREF(missing);
     return 0;
 }
 

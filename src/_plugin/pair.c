@@ -22,25 +22,40 @@ find_inner_data(const Prototype *prototype, const char *name)
     return -1;
 }
 
-int
-signature_pair(const Signature *signature, int number, int *inner)
+static void
+pair(Signature *signature, int number)
 {
     const Prototype *prototype = signature->prototype;
     const Prototype *callback = prototype->params[number].type->target->prototype;
+    Argument *argument = &signature->arguments[number];
 
-    for (int i = 0; i < prototype->count; i++) {
+    for (int i = 0; i < prototype->count && argument->data < 0; i++) {
         const Field *param = &prototype->params[i];
+        int inner;
 
         if (is_plain_pointer(param) && signature->arguments[i].conversion != CONVERT_DATA) {
-            *inner = param->name != NULL ? find_inner_data(callback, param->name) : -1;
-            if (*inner < 0 && i == number + 1) {
-                *inner = find_inner_data(callback, NULL);
+            inner = param->name != NULL ? find_inner_data(callback, param->name) : -1;
+            if (inner < 0 && i == number + 1) {
+                inner = find_inner_data(callback, NULL);
             }
-            if (*inner >= 0) {
-                return i;
+            if (inner >= 0) {
+                argument->data = (int8_t)i;
+                argument->inner = (int8_t)inner;
+                signature->arguments[i].conversion = CONVERT_DATA;
             }
         }
     }
-    *inner = -1;
-    return -1;
+}
+
+void
+signature_pair(Signature *signature)
+{
+    for (int i = 0; i < signature->count; i++) {
+        const Field *param = &signature->prototype->params[i];
+
+        signature->arguments[i].data = signature->arguments[i].inner = -1;
+        if (param->type->kind == TYPE_POINTER && param->type->target->kind == TYPE_FUNCTION) {
+            pair(signature, i);
+        }
+    }
 }

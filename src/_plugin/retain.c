@@ -48,7 +48,7 @@ retain_callable(LibraryObject *library, const Prototype *prototype, PyObject *ca
         return NULL;
     }
     kept->own = signature;
-    library->calls_back = true;
+    library->state->calls_back = true;
     if (closure_start(kept, where, function) < 0) {
         Py_CLEAR(capsule);
     }

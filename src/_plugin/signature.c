@@ -250,11 +250,10 @@ compile_room(Compiler *compiler, Argument *argument, const Field *field)
 }
 
 static int
-compile_callback(Compiler *compiler, Argument *argument, const Field *field, int number)
+compile_callback(Compiler *compiler, Argument *argument, const Field *field)
 {
     Signature *signature = compiler->signature;
     char reason[REASON_MAX];
-    int inner;
 
     if (compiler->is_callback) {
         return refuse(compiler, "parameter \"%s\": a function pointer that a callback is given is not there in this version",
@@ -263,12 +262,8 @@ compile_callback(Compiler *compiler, Argument *argument, const Field *field, int
     if (++signature->callback_count > CALLBACKS_MAX) {
         return refuse(compiler, "it takes more than %d callbacks", CALLBACKS_MAX);
     }
-    argument->data = (int8_t)signature_pair(signature, number, &inner);
-    if (argument->data >= 0) {
-        signature->arguments[argument->data].conversion = CONVERT_DATA;
-    }
     argument->conversion = CONVERT_CALLBACK;
-    argument->callback = compile(compiler->library, field->type->target->prototype, NULL, inner, true, reason);
+    argument->callback = compile(compiler->library, field->type->target->prototype, NULL, argument->inner, true, reason);
     if (argument->callback == NULL) {
         return PyErr_Occurred() ? -1 : refuse(compiler, "callback \"%s\": %.900s", label(field), reason);
     }
@@ -276,7 +271,7 @@ compile_callback(Compiler *compiler, Argument *argument, const Field *field, int
 }
 
 static int
-compile_pointer(Compiler *compiler, Argument *argument, const Field *field, int number)
+compile_pointer(Compiler *compiler, Argument *argument, const Field *field)
 {
     const Type *item = field->type->target;
 
@@ -292,7 +287,7 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field, int 
         return refuse(compiler, "parameter \"%s\": only objects (S *) can be taken over in this version", label(field));
     }
     if (item->kind == TYPE_FUNCTION) {
-        return compile_callback(compiler, argument, field, number);
+        return compile_callback(compiler, argument, field);
     }
     if (item->kind == TYPE_CHAR && field->dim_count == 1 && item->is_const && !compiler->is_callback) {
         argument->conversion = CONVERT_TEXT;
@@ -394,7 +389,7 @@ compile_kind(Compiler *compiler, Argument *argument, const Field *field, int num
         argument->conversion = CONVERT_SCALAR;
         return require_type(compiler, field->type);
     }
-    return compile_pointer(compiler, argument, field, number);
+    return compile_pointer(compiler, argument, field);
 }
 
 static int
@@ -407,7 +402,6 @@ compile_parameter(Compiler *compiler, int number, bool is_self)
     argument->field = field;
     argument->type = field->type;
     argument->python = -1;
-    argument->data = -1;
     argument->nullable = (field->words & WORD_NULLABLE) != 0;
     argument->bytes = (field->words & WORD_BYTES) != 0;
     argument->owned = (field->words & WORD_OWNED) != 0;
@@ -498,6 +492,9 @@ compile(LibraryObject *library, const Prototype *prototype, const Struct *self, 
     signature->is_simple = true;
     signature->is_destructor = (prototype->words & WORD_DESTRUCTOR) != 0;
     signature->is_blocking = (prototype->words & WORD_BLOCKING) != 0 && !is_callback;
+    if (!is_callback) {
+        signature_pair(signature);
+    }
     failed = compile_result(&compiler);
     for (int i = 0; i < prototype->count && failed == 0; i++) {
         failed = compile_parameter(&compiler, i, i == 0 && takes_self(prototype, self));

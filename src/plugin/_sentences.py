@@ -123,14 +123,14 @@ def other_host(path: Any, name: str) -> OpenError:
     return OpenError(codes.EBUSY, opening(path, f"{name} is open already, with another host object"), path)
 
 
-def host_refused(path: Any, name: str, struct: str, missing: str) -> IncompatiblePluginError:
+def host_refused(path: Any, name: str, struct: str, missing: list[str]) -> IncompatiblePluginError:
     """What PLUGIN_INIT wants and what the host gives do not go together."""
     if not struct:
         reason = "it takes no host object: its PLUGIN_INIT has no parameter for one"
     elif not missing:
         reason = f"it wants a host object, with the methods of its struct {struct}: plugin.open(..., host=...)"
     else:
-        reason = f"the host object lacks methods of {struct}, which it wants: {', '.join(missing.split())}"
+        reason = f"the host object lacks methods of {struct}, which it wants: {', '.join(missing)}"
     return incompatible(path, name, [reason])
 
 
