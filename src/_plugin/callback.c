@@ -171,7 +171,7 @@ view_items(Given *given, const Closure *closure, const Registers *registers, con
         }
         size *= shape[i];
     }
-    view = items_view(closure->library, NULL, size > 0 ? pointer : "", item, dims > 0 ? dims : 1, shape, item->is_const);
+    view = items_view(closure->library, NULL, NULL, size > 0 ? pointer : (void *)(uintptr_t)"", item, dims > 0 ? dims : 1, shape, item->is_const);
     if (view != NULL) {
         given->items[given->view_count] = Py_NewRef(PyMemoryView_GET_BASE(view));
         given->views[given->view_count++] = Py_NewRef(view);
