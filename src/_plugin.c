@@ -97,24 +97,24 @@ add_type(PyObject *module, PyTypeObject **place, PyType_Spec *spec, PyTypeObject
 
 /* Called by atexit, while everything still works: callbacks that come later are not run. */
 static PyObject *
-module_end(PyObject *module, PyObject *unused)
+module_end(PyObject *life, PyObject *unused)
 {
-    ModuleState *state = PyModule_GetState(module);
-
     (void)unused;
-    life_end(state->life);
+    life_end(PyCapsule_GetPointer(life, "plugin.Life"));
     Py_RETURN_NONE;
 }
 
 static int
-end_at_exit(PyObject *module)
+end_at_exit(Life *life)
 {
     static PyMethodDef definition = {"end", module_end, METH_NOARGS, NULL};
     PyObject *atexit = PyImport_ImportModule("atexit");
-    PyObject *function = atexit != NULL ? PyCFunction_New(&definition, module) : NULL;
+    PyObject *capsule = atexit != NULL ? PyCapsule_New(life, "plugin.Life", NULL) : NULL;      /* not the module: that may go */
+    PyObject *function = capsule != NULL ? PyCFunction_New(&definition, capsule) : NULL;
     PyObject *result = function != NULL ? PyObject_CallMethod(atexit, "register", "O", function) : NULL;
 
     Py_XDECREF(atexit);
+    Py_XDECREF(capsule);
     Py_XDECREF(function);
     Py_XDECREF(result);
     return result != NULL ? 0 : -1;
@@ -131,7 +131,8 @@ module_exec(PyObject *module)
     state->enums = PyDict_New();
     state->stand_ins = PyDict_New();
     state->life = life_new();
-    if (state->not_found == NULL || state->structs == NULL || state->enums == NULL || state->stand_ins == NULL || state->life == NULL || end_at_exit(module) < 0) {
+    if (state->not_found == NULL || state->structs == NULL || state->enums == NULL || state->stand_ins == NULL ||
+        state->life == NULL || end_at_exit(state->life) < 0) {
         return -1;
     }
     if (add_type(module, &state->library, &library_spec, NULL) < 0 ||
