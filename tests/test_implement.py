@@ -178,7 +178,7 @@ class TestRefused:
 
         class Failing(Square):
             @property
-            def sides(self):
+            def sides(self):  # type: ignore[override]
                 raise LookupError("not ready")
 
         with pytest.raises(LookupError, match="not ready"):

@@ -120,7 +120,7 @@ class TestProtocol:
 
     def test_optional_there(self, build):
         """A name that may be missing is checked if it is there."""
-        good = plugin.open(build(manifest(SOURCE + "PLUGIN_FUNC(int, tune, (int n)) { return -n; }")), interface=Wider)
+        good: Any = plugin.open(build(manifest(SOURCE + "PLUGIN_FUNC(int, tune, (int n)) { return -n; }")), interface=Wider)
 
         assert -4 == good.bind().tune(4)
         with pytest.raises(plugin.IncompatiblePluginError, match="tune"):

@@ -233,7 +233,7 @@ class TestPlaces:
         """The same port of two objects is two places."""
         one, two = p.make(), p.make()
         first, second = np.zeros(1, np.float32), np.zeros(1, np.float32)
-        reference = weakref.ref(first)
+        reference: Any = weakref.ref(first)
         one.connect(0, first)
         two.connect(0, second)
         del first
@@ -244,7 +244,9 @@ class TestPlaces:
 
     def test_until_released(self, p):
         """What an object keeps lives until the object is released, and during its destructor."""
-        effect, f, seen = p.make(), Callable(), []
+        effect = p.make()
+        f: Any = Callable()
+        seen: Any = []
         f.seen = seen
         buffer = np.zeros(1, np.float32)
         references = [weakref.ref(f), weakref.ref(buffer)]
