@@ -221,7 +221,12 @@ class TestValues:
 
     @pytest.mark.parametrize(
         ("name", "wrong", "error"),
-        [("bare", "text", TypeError), ("bare", None, TypeError), ("bare", 2**31, OverflowError), ("bare", 1.5, TypeError)],
+        [
+            ("bare", "text", TypeError),
+            ("bare", None, TypeError),
+            ("bare", 2**31, OverflowError),
+            ("bare", 1.5, TypeError),
+        ],
     )
     def test_wrong_result(self, p, name, wrong, error):
         """A result of a wrong type or out of range raises at the call, and names function and parameter."""

@@ -95,7 +95,7 @@ class TestIssues:
     def test_TestIssue22175(self, build):
         """A call of a plugin asks the host to open another one: both give what they should, also with an exception."""
         inner = plugin.open(build(manifest("PLUGIN_FUNC(int, g, (int n)) { return n + 1; }"))).path
-        source = "PLUGIN_FUNC(int, f, (int (*open)(int n, void *data), void *data, int n)) { return 10 * open(n, data); }"
+        source = "PLUGIN_FUNC(int, f, (int (*g)(int n, void *data), void *data, int n)) { return 10 * g(n, data); }"
         f = plugin.open(build(manifest(source))).lookup("f")
 
         assert 50 == f(lambda n: plugin.open(inner).lookup("g")(n), 4)

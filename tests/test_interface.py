@@ -120,7 +120,8 @@ class TestProtocol:
 
     def test_optional_there(self, build):
         """A name that may be missing is checked if it is there."""
-        good: Any = plugin.open(build(manifest(SOURCE + "PLUGIN_FUNC(int, tune, (int n)) { return -n; }")), interface=Wider)
+        same = SOURCE + "PLUGIN_FUNC(int, tune, (int n)) { return -n; }"
+        good: Any = plugin.open(build(manifest(same)), interface=Wider)
 
         assert -4 == good.bind().tune(4)
         with pytest.raises(plugin.IncompatiblePluginError, match="tune"):

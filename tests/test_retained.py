@@ -52,7 +52,10 @@ static const char *const *kept_names;
 static int name_count;
 static int (*kept_f)(int n);
 PLUGIN_FUNC(void, keep_text, (const char *text plugin_retained plugin_nullable)) { kept_text = text; }
-PLUGIN_FUNC(void, keep_numbers, (const double *x plugin_count(n) plugin_retained, size_t n)) { kept_numbers = n ? x : NULL; }
+PLUGIN_FUNC(void, keep_numbers, (const double *x plugin_count(n) plugin_retained, size_t n))
+{
+    kept_numbers = n ? x : NULL;
+}
 PLUGIN_FUNC(void, keep_bytes, (const void *x plugin_retained plugin_nullable)) { kept_bytes = x; }
 PLUGIN_FUNC(void, keep_item, (Item *item plugin_retained plugin_nullable)) { kept_item = item; }
 PLUGIN_FUNC(void, keep_names, (const char *const *names plugin_count(n) plugin_retained, int n))
