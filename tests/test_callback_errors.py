@@ -71,7 +71,7 @@ class TestExceptions:
 
     def test_stops(self, p):
         """It stops later callbacks of that call, and none of the next."""
-        seen: list[int] = []
+        seen: Any = []
 
         def fails(n):
             seen.append(n)
@@ -199,7 +199,7 @@ class TestAgain:
     def test_drops_object(self, p):
         """An object whose last name goes in a callback lives until the call is over."""
         boxes, before = [p.make()], p.closes()
-        seen: list[int] = []
+        seen: Any = []
         function = p.use
 
         def drop():
@@ -216,7 +216,7 @@ class TestPool:
 
     def test_exhausted(self, p):
         """The 65th at one time is a RuntimeError that names the limit; those with data have none; all come back."""
-        depths: list[int] = []
+        depths: Any = []
 
         def deeper(n):
             depths.append(n)

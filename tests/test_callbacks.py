@@ -89,7 +89,7 @@ class TestData:
     @pytest.mark.parametrize("k", range(REGISTERS + 2))
     def test_place(self, p, k):
         """Data is found in every integer register and on the stack, and is no argument of the callable."""
-        seen = []
+        seen: Any = []
 
         assert 7 == getattr(p, f"place_{k}")(lambda *numbers: seen.append(numbers) or 7)
         assert [tuple(range(1, k + 1))] == seen
@@ -104,7 +104,7 @@ class TestData:
 
     def test_without(self, p):
         """A callback without data takes a callable for the call, two of them each their own."""
-        seen: list[tuple[str, int]] = []
+        seen: Any = []
         p.two(lambda n: seen.append(("f", n)), lambda n: seen.append(("g", n)))
 
         assert 9 == p.bare(lambda n: n * n, 3)
@@ -139,7 +139,7 @@ class TestValues:
 
     def test_stack(self, p):
         """Arguments beyond the registers are those that the plugin gave, in order."""
-        seen: list[Any] = []
+        seen: Any = []
 
         assert 55.0 == p.many(lambda *x: seen.extend(x) or sum(x))
         assert [1, 2.0, 3, 4.0, 5, 6, 7, 8, 9, 10.0] == seen
@@ -147,7 +147,7 @@ class TestValues:
 
     def test_strings(self, p):
         """Text comes as str, NULL as None, plugin_bytes as bytes."""
-        seen: list[Any] = []
+        seen: Any = []
         p.text(lambda *x: seen.extend(x))
 
         assert ["grüß", None, b"\xff"] == seen
@@ -175,14 +175,14 @@ class TestValues:
 
     def test_array_read_only(self, p):
         """A const array is read-only, of as many dimensions as declared, with lengths of any integer type."""
-        seen: list[Any] = []
+        seen: Any = []
         p.read_only(lambda x: seen.extend([x.tolist(), x.readonly, x.shape]))
 
         assert [[[0, 1, 2], [3, 4, 5]], True, (2, 3)] == seen
 
     def test_array_of_nothing(self, p):
         """A zero length is an empty view, even of NULL; a negative one raises."""
-        seen: list[Any] = []
+        seen: Any = []
         p.empty(lambda x: seen.append(x.tolist()))
 
         assert [[]] == seen
@@ -191,7 +191,7 @@ class TestValues:
 
     def test_bytes(self, p):
         """`const void *x plugin_count(n)` is a view of bytes; without a length it is a Pointer."""
-        seen: list[Any] = []
+        seen: Any = []
         p.bytes(lambda x: seen.append(bytes(x)))
         p.address(lambda x: seen.append(type(x)))
 
@@ -199,7 +199,7 @@ class TestValues:
 
     def test_arrays_of_pointers(self, p):
         """Arrays of strings and of objects come as tuples, NULL as None."""
-        seen: list[Any] = []
+        seen: Any = []
         p.names(seen.append)
         p.points(lambda x: seen.append([point.y for point in x]))
 
@@ -207,7 +207,7 @@ class TestValues:
 
     def test_view_kept(self, p):
         """A view that was kept is dead after the call: use of it is a ValueError."""
-        kept: list[Any] = []
+        kept: Any = []
         p.filled(kept.append)
 
         with pytest.raises(ValueError, match="released"):
@@ -215,13 +215,18 @@ class TestValues:
 
     def test_view_exported(self, p):
         """Something that still looks through the view when the callback returns is an error of it."""
-        kept: list[Any] = []
+        kept: Any = []
         with pytest.raises(BufferError):
             p.filled(lambda x: kept.append(np.asarray(x)))
 
     @pytest.mark.parametrize(
         ("name", "wrong", "error"),
-        [("bare", "text", TypeError), ("bare", None, TypeError), ("bare", 2**31, OverflowError), ("bare", 1.5, TypeError)],
+        [
+            ("bare", "text", TypeError),
+            ("bare", None, TypeError),
+            ("bare", 2**31, OverflowError),
+            ("bare", 1.5, TypeError),
+        ],
     )
     def test_wrong_result(self, p, name, wrong, error):
         """A result of a wrong type or out of range raises at the call, and names function and parameter."""

@@ -46,7 +46,7 @@ class TestFunctionPointers:
     """Function pointers that are variables, and that come back."""
 
     def test_variable(self, p):
-        """A variable that is a function pointer is read as a callable, takes a Python one, and keeps it until the next."""
+        """A function pointer that is a variable reads as a callable, takes one, and keeps it until the next."""
         assert 10 == p.stepper.value(5) == p.call_step(5)
         f = Callable()
         gone = weakref.ref(f)

@@ -7,6 +7,7 @@ import array
 import concurrent.futures
 import gc
 import threading
+from typing import Any
 
 import pytest
 from hosting import manifest
@@ -75,7 +76,7 @@ PLUGIN_VAR(Function, FuncVar) = NULL;
 PLUGIN_FUNC(int, call_it, (int n)) { return FuncVar ? FuncVar(n) : -1; }
 """
         p = plugin.open(build(manifest(source))).bind()
-        called = []
+        called: Any = []
         assert -1 == p.call_it(1)
         p.FuncVar.value = lambda n: called.append(n) or 2 * n
         gc.collect()
@@ -94,7 +95,7 @@ class TestIssues:
     def test_TestIssue22175(self, build):
         """A call of a plugin asks the host to open another one: both give what they should, also with an exception."""
         inner = plugin.open(build(manifest("PLUGIN_FUNC(int, g, (int n)) { return n + 1; }"))).path
-        source = "PLUGIN_FUNC(int, f, (int (*open)(int n, void *data), void *data, int n)) { return 10 * open(n, data); }"
+        source = "PLUGIN_FUNC(int, f, (int (*g)(int n, void *data), void *data, int n)) { return 10 * g(n, data); }"
         f = plugin.open(build(manifest(source))).lookup("f")
 
         assert 50 == f(lambda n: plugin.open(inner).lookup("g")(n), 4)
@@ -117,7 +118,8 @@ PLUGIN_FUNC(void, start, (void (*f)(int n, void *data) plugin_retained, void *da
     pthread_detach(thread);
 }
 """
-        seen, done = [], threading.Event()
+        seen: Any = []
+        done: Any = threading.Event()
         plugin.open(build(manifest(source), "-pthread")).lookup("start")(
             lambda n: (seen.append((n, threading.get_ident() != threading.main_thread().ident)), done.set())
         )
@@ -153,7 +155,7 @@ PLUGIN_FUNC(plugin_blocking void, each, (double *x plugin_count(n), size_t n, vo
         each = plugin.open(build(manifest(source), "-pthread")).lookup("each")
 
         def once(_):
-            numbers, sums = array.array("d", range(4000)), []
+            numbers, sums = array.array("d", range(4000)), list[float]()
             each(numbers, sums.append)
             return len(sums), sum(sums), numbers[3999]
 

@@ -16,7 +16,7 @@
 | TestIssue19534            | test_go_host.py: test_TestIssue19534, _unprintable                                      |
 | TestIssue18584            | test_go_host.py: test_TestIssue18584                                                    |
 | TestIssue19418, 19529     | test_go_host.py: test_TestIssue19418, _19529; test_lookup_odd.py: test_versions         |
-| TestIssue22175            | test_TestIssue22175, through the interpreter's own C API; by a callback: test_go_callbacks.py |
+| TestIssue22175            | test_TestIssue22175, by the interpreter's C API; by a callback: test_go_callbacks.py    |
 | TestIssue22295            | test_TestIssue22295                                                                     |
 | TestIssue24351            | test_go_callbacks.py: test_TestIssue24351; test_callback_threads.py                     |
 | TestIssue25756            | test_TestIssue25756, without callbacks; with them: test_go_callbacks.py                 |

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from typing import Any
 
 import pytest
 from hosting import manifest, run_host
@@ -76,7 +77,7 @@ class TestServices:
 
     def test_init_and_later(self, build):
         """Its methods are called in init and by later calls; its attributes are the struct's data."""
-        host = Host()
+        host: Any = Host()
         p = plugin.open(build(manifest(SERVED)), host=host).bind()
 
         assert ["init"] == host.seen
@@ -94,7 +95,7 @@ class TestServices:
 
     def test_for_ever(self, build):
         """The host lives as long as the process."""
-        host = Host()
+        host: Any = Host()
         gone = weakref.ref(host)
         p = plugin.open(build(manifest(SERVED)), host=host)
         del host
@@ -107,7 +108,7 @@ class TestServices:
         """Anything with the methods serves: a class with static methods, a namespace."""
         import types
 
-        seen = []
+        seen: Any = []
         host = types.SimpleNamespace(add=lambda a, b: a * b, log=seen.append)
         p = plugin.open(build(manifest(SERVED)), host=host)
 
@@ -116,7 +117,7 @@ class TestServices:
 
     def test_exception_later(self, build):
         """What a method of the host raises in a later call is raised at that call."""
-        host = Host()
+        host: Any = Host()
         host.add = lambda a, b: 1 // 0
         p = plugin.open(build(manifest(SERVED)), host=host)
 
@@ -126,7 +127,7 @@ class TestServices:
     def test_no_error_parameter(self, build):
         """An init that takes only the host is called with it."""
         source = HOST + "PLUGIN_INIT(const Host *host) { the_host = host; host->log(host, \"only\"); }"
-        host = Host()
+        host: Any = Host()
         plugin.open(build(manifest(source)), host=host)
 
         assert ["only"] == host.seen
@@ -134,7 +135,7 @@ class TestServices:
     def test_opens_plugin(self, build):
         """A method of the host opens another plugin, from init."""
         other = build(manifest("PLUGIN_FUNC(int, f, (void)) { return 4; }"))
-        host = Host()
+        host: Any = Host()
         host.log = lambda text: host.seen.append(plugin.open(other).lookup("f")())
         plugin.open(build(manifest(SERVED)), host=host)
 
@@ -219,7 +220,7 @@ class TestFailure:
 
     def test_not_callable(self, build):
         """An attribute that cannot be called is a failure of init."""
-        host = Host()
+        host: Any = Host()
         host.log = 5
         with pytest.raises(plugin.OpenError, match="callable"):
             plugin.open(build(manifest(SERVED)), host=host)

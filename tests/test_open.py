@@ -103,7 +103,7 @@ class TestPaths:
     def test_keywords_only(self, library):
         """The options are keywords, so that a second positional argument is an error."""
         with pytest.raises(TypeError):
-            plugin.open(library, "r")  # type: ignore[call-arg]
+            plugin.open(library, "r")  # type: ignore[call-overload]
 
 
 class TestPlugin:

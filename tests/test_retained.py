@@ -52,7 +52,10 @@ static const char *const *kept_names;
 static int name_count;
 static int (*kept_f)(int n);
 PLUGIN_FUNC(void, keep_text, (const char *text plugin_retained plugin_nullable)) { kept_text = text; }
-PLUGIN_FUNC(void, keep_numbers, (const double *x plugin_count(n) plugin_retained, size_t n)) { kept_numbers = n ? x : NULL; }
+PLUGIN_FUNC(void, keep_numbers, (const double *x plugin_count(n) plugin_retained, size_t n))
+{
+    kept_numbers = n ? x : NULL;
+}
 PLUGIN_FUNC(void, keep_bytes, (const void *x plugin_retained plugin_nullable)) { kept_bytes = x; }
 PLUGIN_FUNC(void, keep_item, (Item *item plugin_retained plugin_nullable)) { kept_item = item; }
 PLUGIN_FUNC(void, keep_names, (const char *const *names plugin_count(n) plugin_retained, int n))
@@ -233,7 +236,7 @@ class TestPlaces:
         """The same port of two objects is two places."""
         one, two = p.make(), p.make()
         first, second = np.zeros(1, np.float32), np.zeros(1, np.float32)
-        reference = weakref.ref(first)
+        reference: Any = weakref.ref(first)
         one.connect(0, first)
         two.connect(0, second)
         del first
@@ -244,7 +247,9 @@ class TestPlaces:
 
     def test_until_released(self, p):
         """What an object keeps lives until the object is released, and during its destructor."""
-        effect, f, seen = p.make(), Callable(), []
+        effect = p.make()
+        f: Any = Callable()
+        seen: Any = []
         f.seen = seen
         buffer = np.zeros(1, np.float32)
         references = [weakref.ref(f), weakref.ref(buffer)]

@@ -10,8 +10,12 @@ from plugin import _cache, _errors, _find, _plugin, _sentences
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, Generic, TypeVar
+    from typing import Any, Generic, TypeVar, overload
 
+    from typing_extensions import TypeForm
+
+    Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+    T = TypeVar("T")
     T_co = TypeVar("T_co", covariant=True)
 
     class _Base(_plugin.Library, Generic[T_co]): ...
@@ -72,6 +76,15 @@ class Plugin(_Base["T_co"]):
         """All symbols by name: the declared ones first, then the others that the file exports."""
         return Symbols(self)
 
+    if TYPE_CHECKING:
+
+        @overload
+        def bind(self, interface: None = None) -> T_co: ...
+        @overload
+        def bind(self, interface: str) -> Any: ...
+        @overload
+        def bind(self, interface: TypeForm[T]) -> T: ...
+
     def bind(self, interface: Any = None) -> Any:
         """A namespace of the plugin's functions and variables, checked against an interface as a whole.
 
@@ -100,6 +113,30 @@ class Plugin(_Base["T_co"]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return open, (self.path,)
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def open(
+        path: Path,
+        *,
+        declare: str | None = None,
+        interface: str | None = None,
+        host: object = None,
+        mode: int | None = None,
+        on_change: str = "error",
+    ) -> Plugin[Any]: ...
+    @overload
+    def open(
+        path: Path,
+        *,
+        declare: str | None = None,
+        interface: TypeForm[T],
+        host: object = None,
+        mode: int | None = None,
+        on_change: str = "error",
+    ) -> Plugin[T]: ...
 
 
 def open(

@@ -43,6 +43,19 @@ assert_type(new_driver().Row(), Row | None)
 assert_type(p.lookup("driver", Driver), Driver)
 assert_type(p.lookup("version", plugin.Variable), plugin.Variable)
 
+# With an interface, the plugin is one of that, and bind gives it.
+whole = plugin.open("driver.so", interface=Driver)
+assert_type(whole, plugin.Plugin[Driver])
+assert_type(whole.bind(), Driver)
+assert_type(whole.bind().Name(), str)
+assert_type(whole.bind(Row), Row)
+assert_type(whole.bind(interface=Row).Get(1), float)
+assert_type(p.bind(), Any)
+assert_type(p.bind(Driver), Driver)
+assert_type(p.bind("int f(int);"), Any)
+assert_type(plugin.open("driver.so", interface="int f(int);"), plugin.Plugin[Any])
+assert_type(plugin.open("driver.so", interface=None, host=object()), plugin.Plugin[Any])
+
 symbol = p.symbols["add"]
 assert_type(symbol, plugin.Symbol)
 assert_type(symbol.name, str)
