@@ -1,7 +1,6 @@
 """The leak cases of memory, callbacks and contracts: structs, views, rooms, retained things, hosts, interfaces."""
 
 import array
-import io
 import operator
 import os
 from typing import Any, Protocol
@@ -168,9 +167,6 @@ def _callback_cases(case, failing, p):
     kept: list[Any] = []
     failing(
         "callback", "view kept", p.given, lambda text, x, point, level: operator.setitem(kept, slice(None), [iter(x)])
-    )
-    failing(
-        "callback", "buffer kept", p.given, lambda text, x, *_: operator.setitem(kept, slice(None), [io.BytesIO(x)])
     )
     case("callback", "blocking", p.slow_call, lambda x: x, "text")
     failing("callback", "blocking raises", p.slow_call, wrong, "text")

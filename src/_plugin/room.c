@@ -16,8 +16,9 @@ room_strings(Frame *frame, const Argument *argument, int number, PyObject *objec
     }
     items = PySequence_Tuple(object);
     if (items == NULL) {
-        PyErr_Clear();
-        return convert_fail(PyExc_TypeError, &frame->where, "expected a sequence of str, not %s", Py_TYPE(object)->tp_name);
+        return PyErr_ExceptionMatches(PyExc_TypeError)
+                   ? convert_fail(PyExc_TypeError, &frame->where, "expected a sequence of str, not %s", Py_TYPE(object)->tp_name)
+                   : -1;
     }
     *count = PyTuple_GET_SIZE(items);
     pointers = PyBytes_FromStringAndSize(NULL, *count * (Py_ssize_t)sizeof(char *));
@@ -63,10 +64,16 @@ extent_of(const Frame *frame, const Dim *dim)
     return length->type->size < 8 && length->type->is_signed ? (int64_t)(int32_t)value.i : value.i;
 }
 
+static Py_ssize_t
+item_size(const Argument *argument)
+{
+    return argument->type->kind == TYPE_VOID ? 1 : (Py_ssize_t)argument->type->size;
+}
+
 static int
 make_room(Frame *frame, const Argument *argument, int number)
 {
-    Py_ssize_t size = argument->type->kind == TYPE_VOID ? 1 : (Py_ssize_t)argument->type->size;
+    Py_ssize_t size = item_size(argument);
     Value value;
 
     frame->where.name = argument->field->name;
@@ -103,12 +110,12 @@ room_make(Frame *frame)
 
 /* Text ends at its NUL, or at the length that the plugin gave back. */
 static PyObject *
-take_text(const Frame *frame, const Argument *argument, int number, int64_t used)
+take_text(const Frame *frame, const Argument *argument, int number, Py_ssize_t used)
 {
     const char *text = PyByteArray_AS_STRING(frame->rooms[number]);
     bool counted = argument->field->dims[0].pointed;
     const char *end = counted || argument->bytes ? NULL : memchr(text, 0, (size_t)used);
-    Py_ssize_t size = end != NULL ? end - text : (Py_ssize_t)used;
+    Py_ssize_t size = end != NULL ? end - text : used;
     PyObject *result;
 
     if (argument->bytes) {
@@ -122,36 +129,62 @@ take_text(const Frame *frame, const Argument *argument, int number, int64_t used
     return result;
 }
 
-PyObject *
-room_take(Frame *frame, const Argument *argument, int number)
+/* The bytes that the lengths make now, which the plugin may have written; -1 if that is more than there was room for. */
+static Py_ssize_t
+used_size(const Frame *frame, const Argument *argument, Py_ssize_t room)
 {
-    const Dim *dims = argument->field->dims;
-    Py_ssize_t room = PyByteArray_GET_SIZE(frame->rooms[number]);
-    PyObject *shape, *view, *result;
-    int64_t used = extent_of(frame, &dims[0]);
+    Py_ssize_t size = item_size(argument);
 
-    frame->where.name = argument->field->name;
-    if (dims[0].pointed && (used < 0 || used * (int64_t)(argument->type->size > 0 ? argument->type->size : 1) > room)) {
-        convert_fail(PyExc_ValueError, &frame->where, "the plugin says that it wrote %lld items, which is more than there is "
-                                                      "room for", (long long)used);
-        return NULL;
+    for (int i = argument->field->dim_count - 1; i >= 0; i--) {
+        int64_t extent = extent_of(frame, &argument->field->dims[i]);
+
+        if (extent < 0 || (extent > 0 && size > room / extent)) {
+            return convert_fail(PyExc_ValueError, &frame->where, "the plugin says that it wrote %lld items, which is more "
+                                                                 "than there is room for", (long long)extent);
+        }
+        size *= extent;
     }
-    if (argument->type->kind == TYPE_CHAR) {
-        return take_text(frame, argument, number, used);
+    return size;
+}
+
+/* The room as a view of as many items as the lengths say. */
+static PyObject *
+take_items(const Frame *frame, const Argument *argument, PyObject *room)
+{
+    const char *format = argument->type->kind == TYPE_VOID ? "B" : convert_format(argument->type);
+    int dims = argument->field->dim_count;
+    PyObject *shape = PyTuple_New(dims), *view = PyMemoryView_FromObject(room), *result = NULL;
+    int failed = shape == NULL || view == NULL ? -1 : 0;
+
+    for (int i = 0; i < dims && failed == 0; i++) {
+        PyObject *extent = PyLong_FromLongLong(extent_of(frame, &argument->field->dims[i]));
+
+        failed = extent == NULL ? -1 : 0;
+        PyTuple_SET_ITEM(shape, i, extent);
     }
-    shape = PyTuple_New(argument->field->dim_count);
-    for (int i = 0; i < argument->field->dim_count && shape != NULL; i++) {
-        PyTuple_SET_ITEM(shape, i, PyLong_FromLongLong(extent_of(frame, &dims[i])));
+    if (failed == 0) {
+        result = argument->type->kind == TYPE_VOID || PyByteArray_GET_SIZE(room) == 0
+                     ? PyObject_CallMethod(view, "cast", "s", format)
+                     : PyObject_CallMethod(view, "cast", "sO", format, shape);
     }
-    if (dims[0].pointed) {
-        PyByteArray_Resize(frame->rooms[number], (Py_ssize_t)used * (Py_ssize_t)(argument->type->size > 0 ? argument->type->size : 1));
-    }
-    view = shape != NULL ? PyMemoryView_FromObject(frame->rooms[number]) : NULL;
-    result = view == NULL ? NULL
-             : argument->type->kind == TYPE_VOID || PyByteArray_GET_SIZE(frame->rooms[number]) == 0
-                 ? PyObject_CallMethod(view, "cast", "s", argument->type->kind == TYPE_VOID ? "B" : convert_format(argument->type))
-                 : PyObject_CallMethod(view, "cast", "sO", convert_format(argument->type), shape);
     Py_XDECREF(shape);
     Py_XDECREF(view);
     return result;
+}
+
+PyObject *
+room_take(Frame *frame, const Argument *argument, int number)
+{
+    PyObject *room = frame->rooms[number];
+    Py_ssize_t size;
+
+    frame->where.name = argument->field->name;
+    size = used_size(frame, argument, PyByteArray_GET_SIZE(room));
+    if (size < 0) {
+        return NULL;
+    }
+    if (argument->type->kind == TYPE_CHAR) {
+        return take_text(frame, argument, number, size);
+    }
+    return PyByteArray_Resize(room, size) < 0 ? NULL : take_items(frame, argument, room);
 }
