@@ -63,6 +63,15 @@ require_type(Compiler *compiler, const Type *type)
     return 0;
 }
 
+/* Whether the members of a struct are known, now that they are asked for. */
+static bool
+is_complete(Compiler *compiler, const Type *type)
+{
+    char reason[REASON_MAX];
+
+    return type->kind == TYPE_STRUCT && scope_complete(compiler->library->scope, type->record, reason) == 0;
+}
+
 /* The conversion of a pointer result, from the function or through a pointer. */
 static int
 compile_pointer_result(Compiler *compiler, Argument *argument, const Type *type, const char *what)
@@ -318,7 +327,7 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field, int 
         argument->conversion = CONVERT_BUFFER;
         return 0;
     }
-    if (item->kind == TYPE_STRUCT && item->record->state == STRUCT_READY && !compiler->is_callback) {
+    if (!compiler->is_callback && is_complete(compiler, item)) {
         argument->conversion = CONVERT_BUFFER;
         return require_type(compiler, item);
     }
