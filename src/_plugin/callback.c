@@ -336,12 +336,82 @@ report(const Closure *closure, NativeError *error, bool foreign)
     }
 }
 
+/* An object for an `S *` or a `void *` result: one of a plugin, or a Python object that stands for one. */
+static PyObject *
+point_to(const Closure *closure, const Argument *wanted, PyObject *result, const Where *where, Value *value)
+{
+    LibraryObject *library = closure->library;
+    const StructInfo *info = wanted->conversion == CONVERT_HANDLE ? wanted->type->record->host : NULL;
+    HandleObject *handle = (HandleObject *)result;
+
+    if (!PyObject_TypeCheck(result, library->state->handle)) {
+        if (info != NULL && info->count > 0) {
+            return implement(library, info, result, where, &value->p);
+        }
+        convert_fail(PyExc_TypeError, where, "the result must be an object of a plugin, not %s", Py_TYPE(result)->tp_name);
+        return NULL;
+    }
+    if (wanted->conversion == CONVERT_HANDLE && !handle_is(handle, wanted->type, library)) {
+        convert_fail(PyExc_TypeError, where, "the result must be a %s *", wanted->type->name);
+        return NULL;
+    }
+    if (handle_check(handle, where) < 0) {
+        return NULL;
+    }
+    value->p = handle->address;
+    return Py_NewRef(result);
+}
+
+/* A pointer as result is good until the next result of the same callable; text that is handed over is malloc'ed. */
+static int
+give_pointer(Closure *closure, PyObject *result, const Where *where, Value *value)
+{
+    const Argument *wanted = &closure->signature->result;
+    PyObject *keeper;
+    const char *text;
+
+    if (result == Py_None && wanted->nullable) {
+        value->p = NULL;
+        return 0;
+    }
+    if (wanted->conversion != CONVERT_STRING) {
+        keeper = point_to(closure, wanted, result, where, value);
+    } else if (convert_string(result, wanted->bytes, where, &text) < 0) {
+        keeper = NULL;
+    } else if (wanted->owned) {
+        value->p = strdup(text);
+        return value->p != NULL ? 0 : (PyErr_NoMemory(), -1);
+    } else {
+        keeper = PyBytes_FromString(text);
+        value->p = keeper != NULL ? PyBytes_AS_STRING(keeper) : NULL;
+    }
+    if (keeper == NULL) {
+        return -1;
+    }
+    Py_XSETREF(closure->given, keeper);
+    return 0;
+}
+
+static int
+give_result(Closure *closure, PyObject *result, Value *value)
+{
+    const Argument *wanted = &closure->signature->result;
+    Where where = {closure->owner, closure->parameter};
+
+    switch ((Conversion)wanted->conversion) {
+    case CONVERT_NOTHING:
+        return 0;
+    case CONVERT_SCALAR:
+        return convert_scalar(wanted->type, result, &where, value);
+    default:
+        return give_pointer(closure, result, &where, value);
+    }
+}
+
 /* Call the callable.  A failure leaves the value zero. */
 static int
-call_python(const Closure *closure, const Registers *registers, Given *given, Value *value)
+call_python(Closure *closure, const Registers *registers, Given *given, Value *value)
 {
-    const Signature *signature = closure->signature;
-    Where where = {closure->owner, closure->parameter};
     PyObject *result = NULL;
     int failed = take_arguments(given, closure, registers);
 
@@ -349,8 +419,8 @@ call_python(const Closure *closure, const Registers *registers, Given *given, Va
         result = PyObject_Vectorcall(closure->callable, given->objects, (size_t)given->count, NULL);
         failed = result == NULL ? -1 : 0;
     }
-    if (failed == 0 && signature->result.conversion == CONVERT_SCALAR) {
-        failed = convert_scalar(signature->result.type, result, &where, value);
+    if (failed == 0) {
+        failed = give_result(closure, result, value);
     }
     Py_XDECREF(result);
     if (give_back(given) < 0) {
@@ -360,7 +430,7 @@ call_python(const Closure *closure, const Registers *registers, Given *given, Va
 }
 
 Value
-callback_run_then(const Closure *closure, const Registers *registers, void (*then)(const void *), const void *context)
+callback_run_then(Closure *closure, const Registers *registers, void (*then)(const void *), const void *context)
 {
     Value value = {0}, zero = {0};
     Attachment attachment;
@@ -397,7 +467,7 @@ callback_run_then(const Closure *closure, const Registers *registers, void (*the
 }
 
 Value
-callback_run(const Closure *closure, const Registers *registers)
+callback_run(Closure *closure, const Registers *registers)
 {
     return callback_run_then(closure, registers, NULL, NULL);
 }
@@ -409,12 +479,12 @@ callback_run(const Closure *closure, const Registers *registers)
     static int64_t data_integer_##k(PARAMETERS)                                                                   \
     {                                                                                                              \
         Registers registers = REGISTERS;                                                                           \
-        return callback_run((const Closure *)(uintptr_t)i##k, &registers).i;                                               \
+        return callback_run((Closure *)(uintptr_t)i##k, &registers).i;                                               \
     }                                                                                                              \
     static double data_float_##k(PARAMETERS)                                                                      \
     {                                                                                                              \
         Registers registers = REGISTERS;                                                                           \
-        return callback_run((const Closure *)(uintptr_t)i##k, &registers).d;                                               \
+        return callback_run((Closure *)(uintptr_t)i##k, &registers).d;                                               \
     }
 
 DATA_ENTRY(0) DATA_ENTRY(1) DATA_ENTRY(2) DATA_ENTRY(3) DATA_ENTRY(4) DATA_ENTRY(5)
@@ -428,7 +498,7 @@ static const Entry data_entries[DATA_ENTRIES] = {
 
 /* Those without data: the pool.  A slot is taken under the mutex and read without it. */
 static pthread_mutex_t pool_mutex = PTHREAD_MUTEX_INITIALIZER;
-static _Atomic(const Closure *) pool[CALLBACK_POOL];
+static _Atomic(Closure *) pool[CALLBACK_POOL];
 
 #define POOL_ENTRY(n)                                                                                            \
     static int64_t pool_integer_##n(PARAMETERS)                                                                   \
@@ -456,7 +526,7 @@ POOL16(0) POOL16(1) POOL16(2) POOL16(3)
 static const Entry pool_entries[CALLBACK_POOL] = {POOL_ROWS16(0), POOL_ROWS16(1), POOL_ROWS16(2), POOL_ROWS16(3)};
 
 static int
-take_slot(const Closure *closure)
+take_slot(Closure *closure)
 {
     int slot = -1;
 
@@ -517,6 +587,7 @@ closure_start(Closure *closure, const Where *where, void **function)
 void
 closure_stop(Closure *closure)
 {
+    Py_CLEAR(closure->given);
     if (closure->slot >= 0) {
         atomic_store(&pool[closure->slot], NULL);
         closure->slot = -1;

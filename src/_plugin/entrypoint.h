@@ -30,9 +30,9 @@ typedef struct {
 void *entry_of(const Signature *signature, const Entry *entry);
 
 /* Run the callable of a closure with what the registers hold; zero if there is none any more, or it fails. */
-Value callback_run(const Closure *closure, const Registers *registers);
+Value callback_run(Closure *closure, const Registers *registers);
 
 /* The same, and `then`, while the thread is still attached; not if the interpreter has ended. */
-Value callback_run_then(const Closure *closure, const Registers *registers, void (*then)(const void *), const void *context);
+Value callback_run_then(Closure *closure, const Registers *registers, void (*then)(const void *), const void *context);
 
 #endif

@@ -229,6 +229,7 @@ typedef struct {
     Life *life;
     const char *owner, *parameter; /* for messages */
     int slot;                      /* in the pool, or -1 */
+    PyObject *given;               /* owned: what the last result's pointer stands on, good until the next one */
     Signature *own;                /* owned by a closure that outlives the call and has a signature of its own; or NULL */
 } Closure;
 

@@ -63,6 +63,15 @@ require_type(Compiler *compiler, const Type *type)
     return 0;
 }
 
+/* Whether the members of a struct are known, now that they are asked for. */
+static bool
+is_complete(Compiler *compiler, const Type *type)
+{
+    char reason[REASON_MAX];
+
+    return type->kind == TYPE_STRUCT && scope_complete(compiler->library->scope, type->record, reason) == 0;
+}
+
 /* The conversion of a pointer result, from the function or through a pointer. */
 static int
 compile_pointer_result(Compiler *compiler, Argument *argument, const Type *type, const char *what)
@@ -313,7 +322,7 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field)
         argument->conversion = CONVERT_BUFFER;
         return 0;
     }
-    if (item->kind == TYPE_STRUCT && item->record->state == STRUCT_READY && !compiler->is_callback) {
+    if (!compiler->is_callback && is_complete(compiler, item)) {
         argument->conversion = CONVERT_BUFFER;
         return require_type(compiler, item);
     }
@@ -443,14 +452,15 @@ compile_result(Compiler *compiler)
         result->conversion = CONVERT_SCALAR;
         return require_type(compiler, prototype->result);
     }
-    if (compiler->is_callback) {
-        return refuse(compiler, "a callback that returns a pointer is not there in this version");
-    }
     conversion = compile_pointer_result(compiler, result, prototype->result, "the result");
     if (conversion < 0) {
         return -1;
     }
     result->conversion = (uint8_t)conversion;
+    if (compiler->is_callback) {
+        return conversion != CONVERT_FUNCTION && (!result->owned || conversion == CONVERT_STRING)
+                   ? 0 : refuse(compiler, "a callback that hands over such a pointer is not there in this version");
+    }
     signature->is_simple = signature->is_simple && !result->owned && conversion == CONVERT_STRING;
     return find_owner(compiler, result, conversion, prototype->release, "the result");
 }
