@@ -16,6 +16,9 @@ room_strings(Frame *frame, const Argument *argument, int number, PyObject *objec
     }
     items = PySequence_Tuple(object);
     if (items == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_TypeError)) {
+            return -1;
+        }
         PyErr_Clear();
         return convert_fail(PyExc_TypeError, &frame->where, "expected a sequence of str, not %s", Py_TYPE(object)->tp_name);
     }
@@ -129,9 +132,15 @@ room_take(Frame *frame, const Argument *argument, int number)
     Py_ssize_t room = PyByteArray_GET_SIZE(frame->rooms[number]);
     PyObject *shape, *view, *result;
     int64_t used = extent_of(frame, &dims[0]);
+    Py_ssize_t row = argument->type->size > 0 ? (Py_ssize_t)argument->type->size : 1;      /* bytes */
 
     frame->where.name = argument->field->name;
-    if (dims[0].pointed && (used < 0 || used * (int64_t)(argument->type->size > 0 ? argument->type->size : 1) > room)) {
+    for (int i = 1; i < argument->field->dim_count; i++) {
+        int64_t extent = dims[i].pointed ? 1 : extent_of(frame, &dims[i]);
+
+        row *= extent > 0 ? extent : 1;            /* make_room saw that it does not overflow */
+    }
+    if (dims[0].pointed && (used < 0 || used > room / row)) {
         convert_fail(PyExc_ValueError, &frame->where, "the plugin says that it wrote %lld items, which is more than there is "
                                                       "room for", (long long)used);
         return NULL;
@@ -143,8 +152,8 @@ room_take(Frame *frame, const Argument *argument, int number)
     for (int i = 0; i < argument->field->dim_count && shape != NULL; i++) {
         PyTuple_SET_ITEM(shape, i, PyLong_FromLongLong(extent_of(frame, &dims[i])));
     }
-    if (dims[0].pointed) {
-        PyByteArray_Resize(frame->rooms[number], (Py_ssize_t)used * (Py_ssize_t)(argument->type->size > 0 ? argument->type->size : 1));
+    if (dims[0].pointed && PyByteArray_Resize(frame->rooms[number], (Py_ssize_t)used * row) < 0) {
+        Py_CLEAR(shape);
     }
     view = shape != NULL ? PyMemoryView_FromObject(frame->rooms[number]) : NULL;
     result = view == NULL ? NULL
