@@ -318,9 +318,14 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field, int 
         argument->conversion = CONVERT_BUFFER;
         return 0;
     }
-    if (item->kind == TYPE_STRUCT && item->record->state == STRUCT_READY && !compiler->is_callback) {
+    if (item->kind == TYPE_STRUCT && !compiler->is_callback) {
         argument->conversion = CONVERT_BUFFER;
-        return require_type(compiler, item);
+        if (require_type(compiler, item) < 0) {
+            return -1;
+        }
+        if (item->record->state == STRUCT_READY) {     /* not opaque */
+            return 0;
+        }
     }
     if (compiler->is_callback && item->kind == TYPE_POINTER && item->target->kind == TYPE_STRUCT && field->dim_count == 1) {
         argument->conversion = CONVERT_HANDLES;
