@@ -92,6 +92,12 @@ class TestArraysOfStructs:
         with pytest.raises(TypeError, match="read-only"):
             p.lookup("raise")(points)
 
+    def test_first(self, build):
+        """A function that takes an array of structs needs nothing to have been looked up before it."""
+        path = build(SOURCE.replace("structs/buffers", "structs/first"))
+
+        assert 2.0 == plugin.open(path).lookup("total")(np.array([(1, 2.0)], POINT))
+
     def test_large(self, p):
         """Long text, arrays and nested structs in a struct do not matter."""
         paths = np.zeros(3, PATH)

@@ -16,9 +16,11 @@ room_strings(Frame *frame, const Argument *argument, int number, PyObject *objec
     }
     items = PySequence_Tuple(object);
     if (items == NULL) {
-        return PyErr_ExceptionMatches(PyExc_TypeError)
-                   ? convert_fail(PyExc_TypeError, &frame->where, "expected a sequence of str, not %s", Py_TYPE(object)->tp_name)
-                   : -1;
+        if (!PyErr_ExceptionMatches(PyExc_TypeError)) {
+            return -1;
+        }
+        PyErr_Clear();
+        return convert_fail(PyExc_TypeError, &frame->where, "expected a sequence of str, not %s", Py_TYPE(object)->tp_name);
     }
     *count = PyTuple_GET_SIZE(items);
     pointers = PyBytes_FromStringAndSize(NULL, *count * (Py_ssize_t)sizeof(char *));

@@ -322,9 +322,14 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field)
         argument->conversion = CONVERT_BUFFER;
         return 0;
     }
-    if (!compiler->is_callback && is_complete(compiler, item)) {
+    if (!compiler->is_callback && item->kind == TYPE_STRUCT) {
         argument->conversion = CONVERT_BUFFER;
-        return require_type(compiler, item);
+        if (require_type(compiler, item) < 0) {
+            return -1;
+        }
+        if (item->record->state == STRUCT_READY) {     /* not opaque */
+            return 0;
+        }
     }
     if (compiler->is_callback && item->kind == TYPE_POINTER && item->target->kind == TYPE_STRUCT && field->dim_count == 1) {
         argument->conversion = CONVERT_HANDLES;
