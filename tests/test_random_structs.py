@@ -154,7 +154,7 @@ def check(plugins):
         assert bytes(expected) == bytes(memoryview(one)), what
         p.lookup(f"{name}_copy")(one, other)
         for member, member_kind, dims in members:
-            if member_kind in SCALARS and not dims or member_kind == "char":
+            if (member_kind in SCALARS and not dims) or member_kind == "char":
                 assert getattr(one, member) == getattr(other, member), (what, member)
         cases += 1
     assert cases == COUNT

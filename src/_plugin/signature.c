@@ -63,15 +63,6 @@ require_type(Compiler *compiler, const Type *type)
     return 0;
 }
 
-/* Whether the members of a struct are known, now that they are asked for. */
-static bool
-is_complete(Compiler *compiler, const Type *type)
-{
-    char reason[REASON_MAX];
-
-    return type->kind == TYPE_STRUCT && scope_complete(compiler->library->scope, type->record, reason) == 0;
-}
-
 /* The conversion of a pointer result, from the function or through a pointer. */
 static int
 compile_pointer_result(Compiler *compiler, Argument *argument, const Type *type, const char *what)
