@@ -154,7 +154,7 @@ class TestValues:
 
     def test_not_utf8(self, p):
         """Text that is not UTF-8 raises at the call, and names the function."""
-        with pytest.raises(ValueError, match="broken.*UTF-8"):
+        with pytest.raises(ValueError, match=r"broken.*UTF-8"):
             p.broken(print)
 
     def test_struct(self, p):

@@ -18,7 +18,8 @@ PLUGIN_DECLARE(enum { ANONYMOUS = 4 };)
 PLUGIN_STRUCT(Holder, { Level level; Wide wide; });
 PLUGIN_FUNC(Level, next_level, (Level level)) { return level == LOW ? MIDDLE : level == MIDDLE ? HIGH : (Level)99; }
 PLUGIN_FUNC(int, number, (Level level)) { return (int)level; }
-PLUGIN_FUNC(void, out, (Level *level plugin_out, Wide *wide plugin_inout)) { *level = BELOW; *wide = *wide == FAR ? NEAR : FAR; }
+PLUGIN_FUNC(void, out, (Level *level plugin_out, Wide *wide plugin_inout))
+    { *level = BELOW; *wide = *wide == FAR ? NEAR : FAR; }
 PLUGIN_FUNC(Wide, wide, (Wide value)) { return value; }
 PLUGIN_FUNC(Top, top, (Top value)) { return value; }
 PLUGIN_FUNC(int, sized, (const int x[ANONYMOUS])) { return x[3]; }
@@ -69,7 +70,10 @@ class TestValues:
 
     def test_same(self, p, build):
         """The same enum in two plugins is one class; another of that name is not."""
-        text = '#include <plugin.h>\nPLUGIN("enums/%s", "1");\nPLUGIN_ENUM(Level, { %s });\nPLUGIN_FUNC(Level, get, (void)) { return 1; }'
+        text = (
+            '#include <plugin.h>\nPLUGIN("enums/%s", "1");\nPLUGIN_ENUM(Level, { %s });\n'
+            "PLUGIN_FUNC(Level, get, (void)) { return 1; }"
+        )
         same = "LOW = 1, MIDDLE = 2, HIGH = 18, SAME = 18, BELOW = -3, NEXT"
         two, three = (plugin.open(build(text % (n, body))) for n, body in enumerate([same, "LOW = 1"]))
 

@@ -126,7 +126,7 @@ class TestServices:
 
     def test_no_error_parameter(self, build):
         """An init that takes only the host is called with it."""
-        source = HOST + "PLUGIN_INIT(const Host *host) { the_host = host; host->log(host, \"only\"); }"
+        source = HOST + 'PLUGIN_INIT(const Host *host) { the_host = host; host->log(host, "only"); }'
         host: Any = Host()
         plugin.open(build(manifest(source)), host=host)
 
@@ -195,8 +195,11 @@ class TestRefused:
 
     def test_nullable_host(self, build):
         """A host that may be NULL may be left out, or given."""
-        source = HOST + """PLUGIN_INIT(const Host *host plugin_nullable) { the_host = host; }
+        source = (
+            HOST
+            + """PLUGIN_INIT(const Host *host plugin_nullable) { the_host = host; }
             PLUGIN_FUNC(bool, there, (void)) { return the_host != NULL; }"""
+        )
 
         assert not plugin.open(build(manifest(source))).lookup("there")()
         assert plugin.open(build(manifest(source)), host=Host()).lookup("there")()
@@ -215,7 +218,7 @@ class TestFailure:
         path, host = build(manifest(SERVED)), Failing()
         with pytest.raises(plugin.InitError, match="LookupError: no log h\xe4re"):
             plugin.open(path, host=host)
-        with pytest.raises(plugin.InitError, match="no log h\xe4re.*previous failure"):
+        with pytest.raises(plugin.InitError, match=r"no log h\xe4re.*previous failure"):
             plugin.open(path, host=host)
 
     def test_not_callable(self, build):
@@ -227,12 +230,15 @@ class TestFailure:
 
     def test_exit(self, build):
         """The host is called no more when the interpreter ends: a destructor of the library gets zero."""
-        source = SERVED + """
+        source = (
+            SERVED
+            + """
 #include <stdio.h>
 __attribute__((destructor)) static void end(void)
 {
     if (the_host) { printf("sum %d\\n", the_host->add(the_host, 1, 2)); fflush(stdout); }
 }"""
+        )
         script = """
 import plugin, sys
 class Host:

@@ -23,7 +23,8 @@ SOURCE = (
 #include <plugin.h>
 PLUGIN("matrix/product", "1");
 #define AT(x, i, j, width) x[i][j]
-PLUGIN_FUNC(void, product, (size_t n, size_t k, size_t m, const double a[n][k], const double b[k][m], double c[n][m]))"""
+PLUGIN_FUNC(void, product, (size_t n, size_t k, size_t m, const double a[n][k], const double b[k][m],
+    double c[n][m]))"""
     + BODY
     + """
 #undef AT
@@ -95,7 +96,9 @@ class TestProduct:
 class TestRefused:
     """Memory of another layout: never copied in secret."""
 
-    @pytest.mark.parametrize("wrong", [np.ones((3, 2)).T, np.ones((4, 3))[::2], np.ones((2, 6))[:, ::2], np.ones((2, 3))[::-1]])
+    @pytest.mark.parametrize(
+        "wrong", [np.ones((3, 2)).T, np.ones((4, 3))[::2], np.ones((2, 6))[:, ::2], np.ones((2, 3))[::-1]]
+    )
     def test_order(self, p, wrong):
         """Fortran order and strides are refused; the sentence says how to make a right one."""
         with pytest.raises(ValueError, match=r"'a'.*numpy.ascontiguousarray"):

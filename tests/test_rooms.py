@@ -31,7 +31,8 @@ PLUGIN_FUNC(int, print, (char *buf plugin_count(*n) plugin_out, int *n plugin_in
 }
 PLUGIN_FUNC(void, dump, (plugin_bytes char *buf plugin_count(n) plugin_out, uint8_t n)) { memset(buf, 0xff, n); }
 PLUGIN_FUNC(void, bad, (char *buf plugin_count(n) plugin_out, size_t n)) { memset(buf, 0xff, n); }
-PLUGIN_FUNC(void, squares, (double *x plugin_count(n) plugin_out, int64_t n)) { for (int i = 0; i < n; i++) x[i] = i * i; }
+PLUGIN_FUNC(void, squares, (double *x plugin_count(n) plugin_out, int64_t n))
+    { for (int i = 0; i < n; i++) x[i] = i * i; }
 PLUGIN_FUNC(void, grid, (int16_t *x plugin_count(n, m) plugin_out, int n, int m))
 {
     for (int i = 0; i < n * m; i++) x[i] = (int16_t)i;
@@ -50,8 +51,10 @@ PLUGIN_FUNC(void, rows, (int32_t *x plugin_count(*n, 3) plugin_out, int *n plugi
     for (int i = 0; i < *n * 3; i++) x[i] = i;
     *n = claim;
 }
-PLUGIN_FUNC(int, unsigned_claim, (uint8_t *x plugin_count(*n) plugin_out, uint64_t *n plugin_inout)) { *n = UINT64_MAX; return 1; }
-PLUGIN_FUNC(int, fails, (char *buf plugin_count(n) plugin_out, size_t n, plugin_error *error)) { plugin_fail(error, 3, "no"); return 0; }
+PLUGIN_FUNC(int, unsigned_claim, (uint8_t *x plugin_count(*n) plugin_out, uint64_t *n plugin_inout))
+    { *n = UINT64_MAX; return 1; }
+PLUGIN_FUNC(int, fails, (char *buf plugin_count(n) plugin_out, size_t n, plugin_error *error))
+    { plugin_fail(error, 3, "no"); return 0; }
 PLUGIN_FUNC(size_t, joined, (int n, const char *const names[n]))
 {
     size_t size = 0;

@@ -22,7 +22,8 @@ PLUGIN_FUNC(double, total, (const Point *p plugin_count(n), size_t n))
     return sum;
 }
 PLUGIN_FUNC(void, raise, (Point *p plugin_count(n), size_t n)) { for (size_t i = 0; i < n; i++) p[i].x++; }
-PLUGIN_FUNC(int, grid_at, (const Path *p plugin_count(n), int n, int i)) { return p[i].grid[1][2] + p[i].name[299] + p[i].closed; }
+PLUGIN_FUNC(int, grid_at, (const Path *p plugin_count(n), int n, int i))
+    { return p[i].grid[1][2] + p[i].name[299] + p[i].closed; }
 PLUGIN_VAR(double, gains, [4]) = { 1, 2, 3, 4 };
 PLUGIN_VAR(int16_t, table, [2][3]) = { { 1, 2, 3 }, { 4, 5, 6 } };
 PLUGIN_VAR(const int, primes, [3]) = { 2, 3, 5 };

@@ -14,10 +14,12 @@ SOURCE = r"""
 #include <plugin.h>
 #include <stdlib.h>
 PLUGIN("structs/memory", "1");
-PLUGIN_STRUCT(Inner, { const char *name; const char *title plugin_nullable; plugin_bytes const char *raw; double v[64]; });
+PLUGIN_STRUCT(Inner, { const char *name; const char *title plugin_nullable; plugin_bytes const char *raw;
+    double v[64]; });
 PLUGIN_STRUCT(Outer, { Inner inner; Inner more[2]; });
 PLUGIN_STRUCT(Many, { double *x plugin_count(n) plugin_nullable; const double *y plugin_count(n); int n; });
-PLUGIN_STRUCT(Grid, { float *g plugin_count(rows, cols); uint8_t rows; int64_t cols; const int *four plugin_count(4); });
+PLUGIN_STRUCT(Grid, { float *g plugin_count(rows, cols); uint8_t rows; int64_t cols;
+    const int *four plugin_count(4); });
 PLUGIN_STRUCT(Refs, { Inner *to plugin_nullable; Inner *sure; void *any plugin_nullable; const int fixed; });
 PLUGIN_STRUCT(Hooks, { int (*twice)(int x); int (*maybe)(int x) plugin_nullable; });
 PLUGIN_STRUCT(Thing, { int n; Inner inner; Thing *next; plugin_destructor void (*close)(Thing *self); });
@@ -57,7 +59,10 @@ def p(path):
 def run(path, code):
     """What the code prints, run in a process of its own, with p the plugin: it may end the process."""
     head = "import gc, sys, numpy as np, plugin\np = plugin.open(sys.argv[1])\nInner = p.lookup('Inner')\n"
-    churn = "def churn():\n    gc.collect()\n    return [bytearray(b'Z' * n) for n in range(16, 700, 4) for _ in range(9)]\n"
+    churn = (
+        "def churn():\n    gc.collect()\n"
+        "    return [bytearray(b'Z' * n) for n in range(16, 700, 4) for _ in range(9)]\n"
+    )
     done = subprocess.run([sys.executable, "-c", head + churn + code, path], capture_output=True, text=True)
     assert 0 == done.returncode, done.stderr
     return done.stdout.split()
@@ -180,12 +185,14 @@ class TestCounted:
         """A count below zero is refused, naming it."""
         m = p.lookup("Many")(x=np.zeros(3))
         p.lookup("set_n")(m, -1)
-        with pytest.raises(ValueError, match="n.*negative"):
+        with pytest.raises(ValueError, match=r"n.*negative"):
             _ = m.x
 
     def test_no_more(self, path):
         """A count larger than the buffer that Python gave is refused: nothing is read beyond its end."""
-        code = "m = p.lookup('Many')(x=np.arange(3.))\nm.n = 10**8\ntry: m.x[10**7]\nexcept ValueError: print('refused')"
+        code = (
+            "m = p.lookup('Many')(x=np.arange(3.))\nm.n = 10**8\ntry: m.x[10**7]\nexcept ValueError: print('refused')"
+        )
 
         assert ["refused"] == run(path, code)
 
@@ -258,7 +265,8 @@ class TestReleased:
         inner = thing.inner
         thing.close()
 
-        for use in (lambda: thing.n, lambda: thing.inner, lambda: inner.v, lambda: inner.name, lambda: memoryview(inner)):
+        uses = [lambda: thing.n, lambda: thing.inner, lambda: inner.v, lambda: inner.name, lambda: memoryview(inner)]
+        for use in uses:
             with pytest.raises(plugin.ClosedError):
                 use()
         with pytest.raises(plugin.ClosedError):
@@ -270,13 +278,19 @@ class TestReleased:
     @pytest.mark.parametrize("release", ["thing.close()", "thing.__exit__()"])
     def test_views(self, path, view, release):
         """An object whose memory is being viewed is not released; afterwards it is."""
-        code = f"thing = p.lookup('make')()\nv = {view}\ntry: {release}\nexcept ValueError: print('refused', v.nbytes > 0)\n"
+        code = (
+            f"thing = p.lookup('make')()\nv = {view}\ntry: {release}\n"
+            f"except ValueError: print('refused', v.nbytes > 0)\n"
+        )
 
         after = f"del v\n{release}\ntry: thing.n\nexcept plugin.ClosedError: print('closed')"
         assert ["refused", "True", "closed"] == run(path, code + after)
 
     def test_outlives(self, path):
         """A view alone keeps the object alive."""
-        code = "v = p.lookup('make')().inner.v\nx = churn()\nprint(v[0])\nw = Inner(v=np.full(64, 2.)).v\nx = churn()\nprint(w[3])"
+        code = (
+            "v = p.lookup('make')().inner.v\nx = churn()\nprint(v[0])\n"
+            "w = Inner(v=np.full(64, 2.)).v\nx = churn()\nprint(w[3])"
+        )
 
         assert ["42.0", "2.0"] == run(path, code)

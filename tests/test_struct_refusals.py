@@ -34,7 +34,9 @@ class TestLayouts:
     @pytest.mark.parametrize("word", ["__attribute__((packed))", "__attribute__((aligned(32)))"])
     def test_other_layout(self, build, word):
         """A size or an alignment that is not what the text gives is refused, naming the struct."""
-        source = f"PLUGIN_STRUCT(Tight, {{ char c; double d; }} {word});\nPLUGIN_FUNC(void, f, (Tight *t)) {{ (void)t; }}"
+        source = (
+            f"PLUGIN_STRUCT(Tight, {{ char c; double d; }} {word});\nPLUGIN_FUNC(void, f, (Tight *t)) {{ (void)t; }}"
+        )
         p = plugin.open(build(HEAD.format(len(word)) + source))
         with pytest.raises(plugin.DeclarationError, match="Tight"):
             p.lookup("f")
@@ -47,7 +49,8 @@ class TestTwoPlugins:
         """The same declaration is the same type, and objects made by either serve both; another is another."""
         text = "PLUGIN_STRUCT(P, {{ {0} x; double y; }});\nPLUGIN_FUNC(double, y{1}, (const P *p)) {{ return p->y; }}"
         a, b, c = (
-            plugin.open(build(HEAD.format(f"two{n}") + text.format(kind, n))) for n, kind in enumerate(["int", "int", "short"])
+            plugin.open(build(HEAD.format(f"two{n}") + text.format(kind, n)))
+            for n, kind in enumerate(["int", "int", "short"])
         )
 
         assert a.lookup("P") is b.lookup("P")

@@ -20,14 +20,16 @@ SOURCE = """
 #include <plugin.h>
 #include <stdlib.h>
 PLUGIN("structs/members", "1");
-PLUGIN_STRUCT(Scalars, { %s });
+PLUGIN_STRUCT(Scalars, { @KINDS@ });
 PLUGIN_ENUM(Level, { LOW = -1, HIGH = 7 });
 PLUGIN_STRUCT(Point, { int16_t x; double y; });
 PLUGIN_STRUCT(Fixed, { double v[3]; int16_t m[2][3]; uint8_t cube[2][2][2]; bool flags[4]; char name[8]; Point pts[2];
                        Level levels[2]; const int serial[2]; });
 PLUGIN_STRUCT(Line, { int8_t id; Point from, to; Level level; });
-PLUGIN_STRUCT(Odd, { const int fixed; void *data plugin_nullable; const void *raw; Point *at; Point *maybe plugin_nullable; });
-PLUGIN_STRUCT(Text, { const char *name; const char *title plugin_nullable; plugin_bytes const char *raw; char *plain; });
+PLUGIN_STRUCT(Odd, { const int fixed; void *data plugin_nullable; const void *raw; Point *at;
+    Point *maybe plugin_nullable; });
+PLUGIN_STRUCT(Text, { const char *name; const char *title plugin_nullable; plugin_bytes const char *raw;
+    char *plain; });
 PLUGIN_STRUCT(Hooks, { int (*twice)(int x); int (*maybe)(int x) plugin_nullable; });
 PLUGIN_FUNC(int, scalars_sum, (const Scalars *s)) { return s->i + s->s + s->b + (int)s->d + (int)s->u64; }
 PLUGIN_FUNC(void, grow, (Point *p, double by)) { p->x++; p->y *= by; }
@@ -45,7 +47,7 @@ static Hooks the_hooks = { twice, NULL };
 PLUGIN_FUNC(Hooks *, hooks, (void)) { return &the_hooks; }
 static Point the_point = { 3, 4.5 };
 PLUGIN_FUNC(Point *, point, (void)) { return &the_point; }
-""" % " ".join(f"{kind} {name};" for name, kind in KINDS.items())
+""".replace("@KINDS@", " ".join(f"{kind} {name};" for name, kind in KINDS.items()))
 
 
 @pytest.fixture(scope="module")

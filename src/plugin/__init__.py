@@ -29,7 +29,8 @@ from plugin._errors import (
 )
 from plugin._find import find_library, get_include
 from plugin._inspect import inspect
-from plugin._open import RTLD_GLOBAL, RTLD_LAZY, RTLD_LOCAL, RTLD_NOW, Plugin, open
+from plugin._library import Plugin
+from plugin._open import RTLD_GLOBAL, RTLD_LAZY, RTLD_LOCAL, RTLD_NOW, open
 from plugin._plugin import Function, Pointer, Symbol, Variable
 from plugin._version import __version__
 

@@ -15,7 +15,7 @@ if typing.TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from plugin._open import Plugin
+    from plugin._library import Plugin
 
 
 def check(library: _plugin.Library, interface: Any, shown: Any) -> None:

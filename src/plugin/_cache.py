@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from plugin._open import Plugin
+    from plugin._library import Plugin
 
     Identity = tuple[int, int, int, int]
     """Device, inode, size in bytes, modification time in nanoseconds."""

@@ -1,118 +1,25 @@
-"""open, and the Plugin that it returns: Go's two verbs."""
+"""open: from a path to a Plugin."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
-from plugin import _cache, _errors, _find, _plugin, _sentences
+from plugin import _cache, _find, _plugin, _sentences
+from plugin._library import Plugin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any, Generic, TypeVar, overload
+    from typing import Any, TypeVar, overload
 
     from typing_extensions import TypeForm
 
     Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
     T = TypeVar("T")
-    T_co = TypeVar("T_co", covariant=True)
-
-    class _Base(_plugin.Library, Generic[T_co]): ...
-
-else:
-    T_co = None
-
-    class _Base(_plugin.Library):
-        __slots__ = ()
-        __class_getitem__ = classmethod(type(list[int]))
-
 
 RTLD_NOW = _plugin.RTLD_NOW
 RTLD_LAZY = _plugin.RTLD_LAZY
 RTLD_LOCAL = _plugin.RTLD_LOCAL
 RTLD_GLOBAL = _plugin.RTLD_GLOBAL
-
-
-class Symbols(Mapping[str, _plugin.Symbol]):
-    """The symbols of a plugin by name, the declared ones first; each is made when it is first asked for."""
-
-    __slots__ = ("_library",)
-
-    def __init__(self, library: _plugin.Library) -> None:
-        self._library = library
-
-    def __getitem__(self, name: str) -> _plugin.Symbol:
-        try:
-            return self._library._symbol(name)
-        except _errors.SymbolNotFoundError:
-            raise KeyError(name) from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._library._names())
-
-    def __len__(self) -> int:
-        return len(self._library._names())
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name in self._library._names()
-
-    def __repr__(self) -> str:
-        return f"<symbols of {self._library.name}: {', '.join(self)}>"
-
-
-class Plugin(_Base["T_co"]):
-    """An open plugin.  The same file gives the same object for the life of the process; it is never unloaded.
-
-    Thread-safety: any thread may look up and call; with a GIL, calls hold it.
-    """
-
-    __slots__ = ("__weakref__", "_host", "_interface")
-    _host: object
-    _interface: Any
-
-    @property
-    def symbols(self) -> Symbols:
-        """All symbols by name: the declared ones first, then the others that the file exports."""
-        return Symbols(self)
-
-    if TYPE_CHECKING:
-
-        @overload
-        def bind(self, interface: None = None) -> T_co: ...
-        @overload
-        def bind(self, interface: str) -> Any: ...
-        @overload
-        def bind(self, interface: TypeForm[T]) -> T: ...
-
-    def bind(self, interface: Any = None) -> Any:
-        """A namespace of the plugin's functions and variables, checked against an interface as a whole.
-
-        Args:
-            interface: a Protocol, or C declarations; None takes the one that open was given.  Without any, the
-                namespace has everything, each looked up when it is first used.
-
-        Returns:
-            An object with the interface's names as attributes: functions as lookup gives them, variables as
-            Variables.  A name that the Protocol annotates as `... | None` may be missing and is None then.
-
-        Raises:
-            IncompatiblePluginError: with every difference.
-        """
-        from plugin import _bind
-
-        if interface is None:
-            interface = self._interface
-        else:
-            _bind.check(self, interface, self.path)
-        return _bind.bind(self, interface)
-
-    def __repr__(self) -> str:
-        version = f" {self.version}" if self.version else ""
-        return f"<plugin {self.name}{version} from {_sentences.quote(self.path)}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return open, (self.path,)
 
 
 if TYPE_CHECKING:
