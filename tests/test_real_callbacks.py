@@ -115,7 +115,12 @@ class TestComparators:
     def test_kept_view(self):
         """The views that a comparator is given are good during its call only: kept ones are released."""
         kept = []
-        sorter("i4")(numbers("i4", 2), 4, lambda a, b: kept.append(a) or 0)
+
+        def keep(a, b):
+            kept.append(a)
+            return 0
+
+        sorter("i4")(numbers("i4", 2), 4, keep)
 
         with pytest.raises(ValueError, match="released"):
             kept[0][0]

@@ -78,10 +78,20 @@ def adapt(sqlite, function):
     return callback
 
 
+def collector(found, code=0):
+    """A row callback that collects values, and gives `code`."""
+
+    def callback(values, names):
+        found.append(values)
+        return code
+
+    return callback
+
+
 def rows(sqlite, db, sql):
     """All rows as text, by sqlite3_exec."""
-    found = []
-    code = sqlite.exec(db, sql, lambda values, names: found.append(values) or 0, None)
+    found: list[Any] = []
+    code = sqlite.exec(db, sql, collector(found), None)
     assert code == OK, sqlite.errmsg(db)
     return found
 
@@ -168,7 +178,7 @@ class TestAggregates:
             def finalize(self):
                 return self.value
 
-        states = {}
+        states: dict[int, Any] = {}
 
         def step(context, values):
             key = sqlite.aggregate_context(context, 8).address
@@ -195,22 +205,22 @@ class TestRows:
 
     def test_arrays(self, sqlite, db):
         """Values and names of columns are tuples of text; NULL is None."""
-        seen = []
+        seen: list[Any] = []
         sql = "SELECT 1 AS a, NULL AS b, 'ü' AS c UNION SELECT 2, 'x', NULL"
-        sqlite.exec(db, sql, lambda values, names: seen.append((values, names)) or 0, None)
+        sqlite.exec(db, sql, lambda values, names: collector(seen)((values, names), names), None)
 
         assert [(("1", None, "ü"), ("a", "b", "c")), (("2", "x", None), ("a", "b", "c"))] == seen
 
     def test_stop(self, sqlite, db):
         """A callback that does not give 0 ends the query: SQLITE_ABORT."""
-        seen = []
-        code = sqlite.exec(db, "SELECT 1 UNION SELECT 2", lambda values, names: seen.append(values) or 1, None)
+        seen: list[Any] = []
+        code = sqlite.exec(db, "SELECT 1 UNION SELECT 2", collector(seen, 1), None)
 
         assert (ABORT, [("1",)]) == (code, seen)
 
     def test_exception(self, sqlite, db):
         """An exception in a row ends the calls, and is raised at the end."""
-        seen = []
+        seen: list[Any] = []
 
         def fail(values, names):
             seen.append(values)

@@ -39,4 +39,4 @@ class TestFirstUse:
         path = build(hosting.manifest(SOURCE.split("\n", 2)[2]))
         pairs = np.zeros(2, np.dtype([("a", "i4"), ("b", "f8")], align=True))
 
-        assert 0 == plugin.open(path, interface=Contract).bind().total(pairs)
+        assert 0 == plugin.open(path, interface=Contract).bind().total(memoryview(pairs))  # type: ignore[arg-type]

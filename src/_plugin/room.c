@@ -136,15 +136,17 @@ static Py_ssize_t
 used_size(const Frame *frame, const Argument *argument, Py_ssize_t room)
 {
     Py_ssize_t size = item_size(argument);
+    bool fits = true;
 
-    for (int i = argument->field->dim_count - 1; i >= 0; i--) {
+    for (int i = 0; i < argument->field->dim_count && fits; i++) {
         int64_t extent = extent_of(frame, &argument->field->dims[i]);
 
-        if (extent < 0 || (extent > 0 && size > room / extent)) {
-            return convert_fail(PyExc_ValueError, &frame->where, "the plugin says that it wrote %lld items, which is more "
-                                                                 "than there is room for", (long long)extent);
-        }
-        size *= extent;
+        fits = extent >= 0 && !__builtin_mul_overflow(size, extent, &size);
+    }
+    if (!fits || size > room) {
+        return convert_fail(PyExc_ValueError, &frame->where, "the plugin says that it wrote %lld items, which is more than "
+                                                             "there is room for",
+                            (long long)extent_of(frame, &argument->field->dims[0]));
     }
     return size;
 }
