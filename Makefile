@@ -13,7 +13,7 @@ SOURCES := setup.py pyproject.toml MANIFEST.in \
 ASAN_VENV := .venv-asan
 # Compilers that the tests start run without the preloaded sanitizer. C++ in a plugin wants its runtime from the start.
 ASAN_RUN = env PYTHONMALLOC=malloc \
-    ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 \
+    ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
     CC="env -u LD_PRELOAD $${CC:-gcc}" CXX="env -u LD_PRELOAD $${CXX:-g++}" \
     LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)"
 
