@@ -5,7 +5,7 @@
  * before a colon: "@Fmean:double mean(const double *x, size_t n)".
  *
  *     clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I src/_plugin fuzz/declare_fuzz.c \
- *         src/_plugin/{lex,type,specify,rules,declare,entry,naming,scope,key}.c -o declare_fuzz
+ *         src/_plugin/{lex,type,specify,rules,declare,entry,naming,scope,hosted,key}.c -o declare_fuzz
  *     ./declare_fuzz -dict=fuzz/declare.dict corpus fuzz/seeds */
 #include "declare.h"
 
