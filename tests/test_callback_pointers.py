@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import itertools
 import sys
 import weakref
 
@@ -159,5 +160,6 @@ class TestMemory:
             gc.collect()
             return sys.getallocatedblocks()
 
-        before = rounds(500)
-        assert 100 > rounds(500) - before  # 4,000 calls: a leak would be thousands
+        sizes = [rounds(500) for _ in range(5)]
+        # Other threads of the process come and go; a leak grows by 500 and more each time.
+        assert 250 > min(after - before for before, after in itertools.pairwise(sizes))
