@@ -1,7 +1,10 @@
 """Libraries that a whole test file shares: the system's, or one that is compiled once for it."""
 
 import functools
+import gc
 import pathlib
+import weakref
+from typing import Any
 
 import pytest
 import support
@@ -12,10 +15,10 @@ import plugin
 @functools.cache
 def system(name: str) -> str:
     """The path of the system's library of that name; skips the test if there is none."""
-    path = plugin.find_library(name)
-    if path is None:
+    try:
+        return plugin.find_library(name)
+    except plugin.PluginNotFoundError:
         pytest.skip(f"the system has no lib{name}")
-    return path
 
 
 def compiled(factory: pytest.TempPathFactory, source: str, *flags: object) -> str:
@@ -30,3 +33,9 @@ def compiled(factory: pytest.TempPathFactory, source: str, *flags: object) -> st
         *(file, *flags, "-o", library),
     )
     return str(library)
+
+
+def alive(reference: "weakref.ref[Any]") -> bool:
+    """Whether what the reference is of is there, after what is unreachable has gone."""
+    gc.collect()
+    return reference() is not None

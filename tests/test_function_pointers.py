@@ -1,12 +1,11 @@
 """Function pointers that are variables, and that come back from a plugin."""
 
-import gc
 import weakref
 from typing import Any
 
 import pytest
 from hosting import manifest
-from natives import compiled
+from natives import alive, compiled
 
 import plugin
 
@@ -34,12 +33,6 @@ class Callable:
 def p(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The plugin of this file, everything in one namespace."""
     return plugin.open(compiled(tmp_path_factory, SOURCE)).bind()
-
-
-def alive(reference):
-    """Whether it is, after what is unreachable has gone."""
-    gc.collect()
-    return reference() is not None
 
 
 class TestFunctionPointers:

@@ -1,13 +1,12 @@
 """plugin_retained: what a plugin keeps lives until it is replaced, until its owner is released, or for ever."""
 
-import gc
 import weakref
 from typing import Any
 
 import numpy as np
 import pytest
 from hosting import manifest
-from natives import compiled
+from natives import alive, compiled
 
 import plugin
 
@@ -97,12 +96,6 @@ class Item:
 def p(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The plugin of this file, everything in one namespace."""
     return plugin.open(compiled(tmp_path_factory, SOURCE)).bind()
-
-
-def alive(reference):
-    """Whether it is, after what is unreachable has gone."""
-    gc.collect()
-    return reference() is not None
 
 
 class TestReplaced:

@@ -184,23 +184,13 @@ static PyObject *
 tuple_of(const Closure *closure, const Registers *registers, const Argument *argument, void **pointers)
 {
     Py_ssize_t count = extent_of(closure->signature, registers, &argument->field->dims[0]);
-    Where where = {closure->owner, closure->parameter};
-    PyObject *tuple = PyTuple_New(count > 0 ? count : 0);
-    static const Release none;
+    Spot spot = {
+        .library = closure->library,
+        .words = argument->bytes ? WORD_BYTES : 0,
+        .where = {closure->owner, closure->parameter},
+    };
 
-    for (Py_ssize_t i = 0; i < count && tuple != NULL; i++) {
-        PyObject *object = pointers[i] == NULL ? Py_NewRef(Py_None)
-                           : argument->conversion == CONVERT_STRINGS
-                               ? convert_text(pointers[i], argument->bytes, &where)
-                               : handle_new(closure->library, argument->type, pointers[i], NULL, &none, false);
-
-        if (object == NULL) {
-            Py_CLEAR(tuple);
-        } else {
-            PyTuple_SET_ITEM(tuple, i, object);
-        }
-    }
-    return tuple;
+    return spot_tuple(&spot, argument->field->type->target, (char *)pointers, count > 0 ? count : 0);
 }
 
 static PyObject *

@@ -69,13 +69,6 @@ elf_same_file(const FileIdentity *a, const FileIdentity *b)
     return a->device == b->device && a->inode == b->inode;
 }
 
-bool
-elf_unchanged(const FileIdentity *a, const FileIdentity *b)
-{
-    return elf_same_file(a, b) && a->size == b->size && a->modified.tv_sec == b->modified.tv_sec
-           && a->modified.tv_nsec == b->modified.tv_nsec;
-}
-
 /* ------------------------------------------------------------------ opening and reading */
 
 static FileStatus

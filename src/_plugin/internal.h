@@ -412,11 +412,6 @@ enum { METHODS_MAX = 256 };        /* function pointers of one struct */
 
 extern PyType_Spec structure_spec;
 
-/* The Python type of a complete struct and what belongs to it, made when it is first asked for; the same for all
- * plugins that declare it alike.  Borrowed; afterwards also in record->host.
- * NULL with an exception, or without one and with `reason`. */
-const StructInfo *record_info(LibraryObject *library, Struct *record, char reason[REASON_MAX]);
-
 /* Make the Python type of an enum or struct, or of what a pointer leads to; of other types there is nothing to make.
  * Opaque types pass.  -1 with an exception, or without one and with `reason`. */
 int record_prepare(LibraryObject *library, const Type *type, char reason[REASON_MAX]);

@@ -100,9 +100,8 @@ void elf_free(FileFacts *facts);
  * their text. */
 const Record *elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size);
 
-/* Whether two identities are of one file in one state; `same_file` looks at device and inode only. */
+/* Whether two identities are of one file: its device and inode. */
 bool elf_same_file(const FileIdentity *a, const FileIdentity *b);
-bool elf_unchanged(const FileIdentity *a, const FileIdentity *b);
 
 /* Fill in `identity` from a stat of `path`.  Returns 0, or -1 with errno set. */
 int elf_identify(const char *path, FileIdentity *identity);

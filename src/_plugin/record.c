@@ -473,13 +473,13 @@ make_types(LibraryObject *library, Struct *record, char reason[REASON_MAX])
     return settle(library, failed == 0) < 0 || failed < 0 ? NULL : info;
 }
 
-const StructInfo *
+/* The type of a complete struct, made by one thread at a time. */
+static const StructInfo *
 record_info(LibraryObject *library, Struct *record, char reason[REASON_MAX])
 {
     unsigned long self = PyThread_get_thread_ident();
     const StructInfo *info;
 
-    reason[0] = '\0';
     if (library->maker == self) {
         return name_type(library, record);
     }
