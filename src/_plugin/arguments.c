@@ -6,7 +6,7 @@
 void
 arguments_pin(Frame *frame, HandleObject *handle)
 {
-    handle->uses++;
+    handle_pin(handle);
     frame->pins[frame->pin_count++] = handle;
     if (frame->parent == NULL) {
         frame->parent = handle;

@@ -218,6 +218,19 @@ retain_after_call(Frame *frame, PyObject *const *args)
     return failed;
 }
 
+void
+call_failed(const LibraryObject *library, const char *owner, const NativeError *error)
+{
+    char message[ERROR_MESSAGE_MAX];
+
+    if (library->state->calls_back && PyErr_Occurred()) {
+        return;
+    }
+    memcpy(message, error->message, sizeof message);
+    message[ERROR_MESSAGE_MAX - 1] = '\0';
+    raise_fact(library->state, "call_failed", "(sOOiy)", owner, library->name, library->version, (int)error->code, message);
+}
+
 static PyObject *
 finish(Frame *frame, Value value, PyObject *const *args)
 {
@@ -226,10 +239,8 @@ finish(Frame *frame, Value value, PyObject *const *args)
     bool raised = library->state->calls_back && PyErr_Occurred();       /* by a callback of this call */
     bool failed = signature->has_error && frame->error.code != 0;
 
-    if (failed && !raised) {
-        frame->error.message[ERROR_MESSAGE_MAX - 1] = '\0';
-        raise_fact(library->state, "call_failed", "(sOOiy)", frame->callee->name, library->name, library->version,
-                   (int)frame->error.code, frame->error.message);
+    if (failed) {
+        call_failed(library, frame->callee->name, &frame->error);
     }
     if (signature->has_retained && retain_after_call(frame, args) < 0) {
         raised = true;
@@ -246,33 +257,99 @@ finish(Frame *frame, Value value, PyObject *const *args)
 
 /* ------------------------------------------------------------------ the two ways to call */
 
+/* Argument `number`, the long way. */
+static int
+take_simple(const Signature *signature, const char *owner, int number, PyObject *object, Value *value)
+{
+    const Argument *argument = &signature->arguments[number];
+    Where where = {owner, argument->field->name};
+    const char *string;
+
+    if (argument->conversion == CONVERT_SCALAR) {
+        return convert_scalar(argument->type, object, &where, value);
+    }
+    if (object == Py_None && argument->nullable) {
+        value->p = NULL;
+        return 0;
+    }
+    if (convert_string(object, argument->bytes, &where, &string) < 0) {
+        return -1;
+    }
+    value->p = (void *)(uintptr_t)string;
+    return 0;
+}
+
+PyObject *
+call_give_handle(const Signature *signature, LibraryObject *library, const char *owner, HandleObject *parent, void *pointer)
+{
+    const Argument *result = &signature->result;
+    Release release;
+
+    if (pointer == NULL) {
+        if (result->nullable) {
+            Py_RETURN_NONE;
+        }
+        return raise_fact(library->state, "null_result", "(sOOs)", owner, library->name, library->version, "");
+    }
+    if (signature_release(signature, library, &release) < 0) {
+        return NULL;
+    }
+    return handle_new(library, result->type, pointer, parent, &release, result->owned);
+}
+
+void
+call_drop_handle(const Signature *signature, LibraryObject *library, void *pointer)
+{
+    Release release;
+
+    if (signature->result.owned && pointer != NULL && signature_release(signature, library, &release) == 0) {
+        handle_release(library, &release, pointer);
+    }
+}
+
+PyObject *
+call_give_string(const Signature *signature, const LibraryObject *library, const char *owner, const char *string)
+{
+    Where where = {owner, NULL};
+
+    if (string != NULL) {
+        return convert_text(string, signature->result.bytes, &where);
+    }
+    if (signature->result.nullable) {
+        Py_RETURN_NONE;
+    }
+    return raise_fact(library->state, "null_result", "(sOOs)", owner, library->name, library->version, "");
+}
+
+/* The value of an argument that needs no check and no call, as nearly all do. */
+static inline bool
+take_fast(const Argument *argument, PyObject *object, Value *value)
+{
+    switch ((Fast)argument->fast) {
+    case FAST_WIDE:
+        return fast_integer(object, &value->i);
+    case FAST_UNSIGNED:
+        return fast_integer(object, &value->i) && value->i >= 0;
+    case FAST_DOUBLE:
+        return fast_double(object, &value->d);
+    default:
+        return false;
+    }
+}
+
 /* Scalars and strings: nothing to put away. */
 static PyObject *
 call_simple(const Callee *callee, PyObject *const *args)
 {
     const Signature *signature = callee->signature;
-    Where where = {callee->name, NULL};
     Registers registers;
     Value value;
 
     for (int i = 0; i < signature->count; i++) {
         const Argument *argument = &signature->arguments[i];
-        PyObject *object = args[argument->python];
 
-        where.name = argument->field->name;
-        if (argument->conversion == CONVERT_SCALAR) {
-            if (convert_scalar(argument->type, object, &where, &value) < 0) {
-                return NULL;
-            }
-        } else if (object == Py_None && argument->nullable) {
-            value.p = NULL;
-        } else {
-            const char *string;
-
-            if (convert_string(object, argument->bytes, &where, &string) < 0) {
-                return NULL;
-            }
-            value.p = (void *)(uintptr_t)string;
+        if (!take_fast(argument, args[i], &value) && take_simple(signature, callee->name, i, args[i], &value) < 0) {
+            return NULL;
         }
         call_put(&registers, argument, value);
     }
@@ -280,21 +357,14 @@ call_simple(const Callee *callee, PyObject *const *args)
     if (callee->library->state->calls_back && PyErr_Occurred()) {
         return NULL;
     }
-    if (signature->result.conversion == CONVERT_SCALAR) {
+    switch ((Conversion)signature->result.conversion) {
+    case CONVERT_NOTHING:
+        Py_RETURN_NONE;
+    case CONVERT_SCALAR:
         return convert_result(signature->result.type, value);
+    default:
+        return call_give_string(signature, callee->library, callee->name, value.p);
     }
-    if (signature->result.conversion == CONVERT_NOTHING) {
-        Py_RETURN_NONE;
-    }
-    where.name = NULL;
-    if (value.p != NULL) {
-        return convert_text(value.p, signature->result.bytes, &where);
-    }
-    if (signature->result.nullable) {
-        Py_RETURN_NONE;
-    }
-    return raise_fact(callee->library->state, "null_result", "(sOOs)", callee->name, callee->library->name,
-                      callee->library->version, "");
 }
 
 /* The object of a method is in use; it is what results belong to, unless the method does not take it. */
@@ -332,7 +402,7 @@ put_away(Frame *frame)
         closure_stop(&frame->closures[--frame->closure_count]);
     }
     while (frame->pin_count > 0) {
-        frame->pins[--frame->pin_count]->uses--;
+        handle_unpin(frame->pins[--frame->pin_count]);
     }
 }
 
@@ -404,4 +474,12 @@ call_function(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyO
         return call_by_name(callee, args, nargs, kwnames);
     }
     return call_ordered(callee, args);
+}
+
+PyObject *
+call_method(HandleObject *self, void *address, const Method *method, PyObject *const *args)
+{
+    Callee callee = {method->signature, address, self->library, method->name, self};
+
+    return call_ordered(&callee, args);
 }

@@ -5,11 +5,9 @@
 #ifndef PLUGIN_INTERNAL_H
 #define PLUGIN_INTERNAL_H
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <structmember.h>
+#include "convert.h"
 
-#include "declare.h"
+#include <structmember.h>
 
 typedef struct ModuleState ModuleState;
 typedef struct LibraryObject LibraryObject;
@@ -46,56 +44,6 @@ void *pluginLookup(void *handle, const char *name, char reason[REASON_MAX]);
 
 /* Raise what the function `fact` of plugin._sentences makes of the facts (as Py_BuildValue, a tuple).  Returns NULL. */
 PyObject *raise_fact(ModuleState *state, const char *fact, const char *format, ...);
-
-/* ------------------------------------------------------------------ convert.c: single values */
-
-/* One argument, result, member or variable of at most 8 bytes. */
-typedef union {
-    int64_t i;
-    uint64_t u;
-    double d;
-    float f;
-    void *p;
-} Value;
-
-/* What an error message calls a value: "add() argument 'b'", or the owner alone. */
-typedef struct {
-    const char *owner;
-    const char *name;              /* NULL if the owner says it all */
-} Where;
-
-/* Set an exception whose message begins with `where`.  Returns -1. */
-int convert_fail(PyObject *type, const Where *where, const char *format, ...);
-
-/* A Python number as a value of the scalar or enum `type`: checked for range, extended to 8 bytes. */
-int convert_scalar(const Type *type, PyObject *object, const Where *where, Value *value);
-
-/* The other way; only the type's own bytes of `value` count. */
-PyObject *convert_result(const Type *type, Value value);
-
-/* Between a value and memory of the type's own size. */
-void convert_store(const Type *type, void *memory, Value value);
-Value convert_load(const Type *type, const void *memory);
-
-/* A str as UTF-8 or bytes, without a NUL in it; good while `object` lives. */
-int convert_string(PyObject *object, bool bytes_only, const Where *where, const char **string);
-
-/* Text of a plugin as str (bytes if so asked). */
-PyObject *convert_text(const char *string, bool bytes, const Where *where);
-
-/* Acquire a buffer for a pointer to `item`, or to anything if that is void: C-contiguous, aligned, writable unless
- * the items are const, of matching kind, size and byte order.  `dims` extents are wanted, 0 for any shape with at
- * least one item.  The caller releases `view`. */
-int convert_buffer(const Type *item, int dims, PyObject *object, const Where *where, Py_buffer *view);
-
-/* The same for memory that is only read from, whatever the items' const says. */
-int convert_source(const Type *item, int dims, PyObject *object, const Where *where, Py_buffer *view);
-
-/* The struct-module format of one scalar, for buffers that we export. */
-const char *convert_format(const Type *type);
-
-/* The address behind a ctypes or cffi pointer: 1 with `address`, 0 if `object` is none, -1. */
-int convert_foreign_pointer(PyObject *object, void **address);
 
 /* ------------------------------------------------------------------ registers.c: the call itself */
 
@@ -134,8 +82,17 @@ typedef enum {
     CONVERT_DATA,                  /* the void * of a callback, given with it and passed to it */
 } Conversion;
 
+/* Scalars whose usual values convert without a call. */
+typedef enum {
+    FAST_NOT,
+    FAST_WIDE,                     /* signed, of 32 bits or more */
+    FAST_UNSIGNED,                 /* likewise */
+    FAST_DOUBLE,
+} Fast;
+
 typedef struct {
     uint8_t conversion;            /* Conversion */
+    uint8_t fast;                  /* Fast */
     uint8_t result;                /* of OUT: the Conversion of what comes out */
     bool nullable, bytes, owned;
     bool both;                     /* plugin_inout of a scalar: passed and returned */
@@ -143,6 +100,8 @@ typedef struct {
     bool silent;                   /* of OUT: a length that a ROOM names, which is no result of its own */
     int8_t python;                 /* number among the Python arguments, or -1 */
     uint16_t place;                /* bytes into Registers */
+    uint8_t items;                 /* of a BUFFER of numbers: the kind that convert_letters tells; or 0 */
+    uint8_t item_size;             /* bytes */
     const Type *type;              /* the parameter's own; of OUT, CAPACITY and buffers: what it points to */
     int8_t data;                   /* of a CALLBACK: the number of its DATA, or -1 */
     int8_t inner;                  /* of a CALLBACK with DATA: its number among the callback's own parameters */
@@ -337,6 +296,21 @@ int retain_set(PyObject **dict, PyObject *place, PyObject *keeper);
 
 /* ------------------------------------------------------------------ call.c: a Python call */
 
+/* What the interpreter calls: METH_FASTCALL | METH_KEYWORDS. */
+typedef PyObject *(*FastCall)(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
+/* What came back: a string, or an object that belongs to `parent`; NULL too. */
+PyObject *call_give_string(const Signature *signature, const LibraryObject *library, const char *owner,
+                           const char *string);
+PyObject *call_give_handle(const Signature *signature, LibraryObject *library, const char *owner, HandleObject *parent,
+                           void *pointer);
+
+/* An object that nobody will get: released, if it is ours. */
+void call_drop_handle(const Signature *signature, LibraryObject *library, void *pointer);
+
+/* Raise the failure that a function reported, unless a callback of it raised something. */
+void call_failed(const LibraryObject *library, const char *owner, const NativeError *error);
+
 PyObject *call_function(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
 /* ------------------------------------------------------------------ handle.c: objects of a plugin */
@@ -373,6 +347,26 @@ void handle_release(LibraryObject *library, const Release *release, void *addres
 /* Views of its memory, more or fewer: neither it nor what it was borrowed from is released meanwhile. */
 void handle_use(HandleObject *handle, int change);
 
+/* A call begins that was given it, or ends: it is not released meanwhile. */
+static inline void
+handle_pin(HandleObject *handle)
+{
+    handle->uses++;
+}
+
+static inline void
+handle_unpin(HandleObject *handle)
+{
+    handle->uses--;
+}
+
+/* Whether it can be used, without a look at what it may have been borrowed from. */
+static inline bool
+handle_is_open(const HandleObject *handle)
+{
+    return handle->address != NULL && (handle->owned || handle->parent == NULL);
+}
+
 /* Whether it can be used: not released, nor what it was borrowed from.  Sets ClosedError. */
 int handle_check(HandleObject *handle, const Where *where);
 
@@ -387,14 +381,24 @@ void handle_spell(const HandleObject *handle, char *buffer, size_t size);
 
 /* ------------------------------------------------------------------ record.c: struct objects */
 
-typedef struct {
+typedef struct Method Method;
+
+/* A call with as many arguments as the method wants, none by keyword, of an object that is open; `address` is that of
+ * the member's function. */
+typedef PyObject *(*MethodCall)(HandleObject *self, void *address, const Method *method, PyObject *const *args);
+
+struct Method {
     const Field *member;
     Signature *signature;          /* owned */
+    MethodCall call;               /* made for the signature, or NULL */
     char *name;                    /* owned: "Driver.Mean" */
     bool is_method;                /* takes the object first */
     Signature *incoming;           /* owned: for a Python object that implements it; or NULL with a */
     char *refusal;                 /* owned: reason why Python cannot */
-} Method;
+};
+
+/* A MethodCall for all signatures. */
+PyObject *call_method(HandleObject *self, void *address, const Method *method, PyObject *const *args);
 
 struct StructInfo {
     PyTypeObject *type;            /* borrowed: it owns this through a capsule */
@@ -415,6 +419,19 @@ extern PyType_Spec structure_spec;
 /* Make the Python type of an enum or struct, or of what a pointer leads to; of other types there is nothing to make.
  * Opaque types pass.  -1 with an exception, or without one and with `reason`. */
 int record_prepare(LibraryObject *library, const Type *type, char reason[REASON_MAX]);
+
+/* ------------------------------------------------------------------ method.c: calls of function pointers in structs */
+
+/* The C function of each method of a type, by the method's number. */
+extern const FastCall method_slots[METHODS_MAX];
+
+/* ------------------------------------------------------------------ ready.c: the commonest signatures */
+
+/* The C function that was made for the signature, whose `self` is a Function, or NULL. */
+FastCall ready_function(const Signature *signature);
+
+/* The same for a method, or NULL. */
+MethodCall ready_method(const Signature *signature);
 
 /* ------------------------------------------------------------------ spot.c: typed memory */
 
@@ -548,6 +565,10 @@ PyObject *symbol_new(LibraryObject *library, PyObject *name, void *address, cons
 
 /* A callable for a function pointer that a plugin handed out. */
 PyObject *symbol_of_pointer(LibraryObject *library, const Type *function, void *address, const char *name);
+
+/* The C function behind every function of a plugin that has no ready-made one. */
+PyObject *symbol_call(PyObject *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
 /* What lookup gives for it, its type asserted: C text or a Python type. */
 PyObject *symbol_as_type(PyObject *symbol, PyObject *type);
 

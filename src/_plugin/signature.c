@@ -311,6 +311,8 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field)
     }
     if (type_is_scalar(item) || item->kind == TYPE_VOID) {
         argument->conversion = CONVERT_BUFFER;
+        argument->items = convert_item_kind(item);
+        argument->item_size = (uint8_t)item->size;
         return 0;
     }
     if (!compiler->is_callback && item->kind == TYPE_STRUCT) {
@@ -373,6 +375,18 @@ compile_length(Compiler *compiler, Argument *argument, int number)
     return false;
 }
 
+static Fast
+fast_kind(const Type *type)
+{
+    if (type->kind == TYPE_FLOAT) {
+        return type->size == sizeof(double) ? FAST_DOUBLE : FAST_NOT;
+    }
+    if (type->kind != TYPE_INTEGER || type->size < sizeof(int32_t)) {
+        return FAST_NOT;
+    }
+    return type->is_signed ? FAST_WIDE : FAST_UNSIGNED;
+}
+
 static int
 compile_kind(Compiler *compiler, Argument *argument, const Field *field, int number)
 {
@@ -392,6 +406,7 @@ compile_kind(Compiler *compiler, Argument *argument, const Field *field, int num
     }
     if (type_is_scalar(field->type)) {
         argument->conversion = CONVERT_SCALAR;
+        argument->fast = (uint8_t)fast_kind(field->type);
         return require_type(compiler, field->type);
     }
     return compile_pointer(compiler, argument, field);
