@@ -17,7 +17,7 @@
  *                                   symbol.c variable.c                    Symbol, Function, Variable
  *                                   library.c load.c facts.c               Plugin, open, inspect
  */
-#include "_plugin/internal.h"
+#include "_plugin/memory.h"
 
 #include <dlfcn.h>
 

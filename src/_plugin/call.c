@@ -1,17 +1,19 @@
 /* A Python call: arguments in order, the call, results back, and everything put away again. */
-#include "internal.h"
+#include "registers.h"
 
-static inline Value
-invoke(const Callee *callee, const Registers *registers)
+#include <float.h>
+#include <math.h>
+
+static inline __attribute__((always_inline)) Value
+invoke(const Signature *signature, void *address, const Registers *registers)
 {
-    const Signature *signature = callee->signature;
     PyThreadState *state = signature->is_blocking ? PyEval_SaveThread() : NULL;
     Value value;
 
     if (signature->result.conversion == CONVERT_SCALAR && signature->result.type->kind == TYPE_FLOAT) {
-        value.d = registers_call_float(callee->address, registers, signature->stack);
+        value.d = registers_call_float(address, registers, signature->stack);
     } else {
-        value.i = registers_call_integer(callee->address, registers, signature->stack);
+        value.i = registers_call_integer(address, registers, signature->stack);
     }
     if (state != NULL) {
         PyEval_RestoreThread(state);
@@ -321,49 +323,77 @@ call_give_string(const Signature *signature, const LibraryObject *library, const
     return raise_fact(library->state, "null_result", "(sOOs)", owner, library->name, library->version, "");
 }
 
-/* The value of an argument that needs no check and no call, as nearly all do. */
+/* Put an argument where it goes, if it is as usual: in one store of 8 bytes, as what is stored in parts and loaded whole
+ * makes the processor wait. */
 static inline bool
-take_fast(const Argument *argument, PyObject *object, Value *value)
+take_fast(const Argument *argument, PyObject *object, Registers *registers)
 {
+    Value *place = (Value *)(void *)((char *)registers + argument->place);
+    const char *string;
+    double number;
+    int64_t whole;
+
     switch ((Fast)argument->fast) {
-    case FAST_WIDE:
-        return fast_integer(object, &value->i);
-    case FAST_UNSIGNED:
-        return fast_integer(object, &value->i) && value->i >= 0;
+    case FAST_INTEGER:
+        if (fast_integer(object, &whole) && (uint64_t)(whole - argument->least) <= argument->span) {
+            place->i = whole;
+            return true;
+        }
+        return false;
     case FAST_DOUBLE:
-        return fast_double(object, &value->d);
+        return fast_double(object, &place->d);
+    case FAST_FLOAT:
+        if (fast_double(object, &number) && (fabs(number) <= (double)FLT_MAX || isinf(number))) {
+            float narrow = (float)number;
+            uint32_t bits;
+
+            memcpy(&bits, &narrow, sizeof bits);
+            place->u = bits;
+            return true;
+        }
+        return false;
+    case FAST_STRING:
+        if (fast_string(object, &string)) {
+            place->p = (void *)(uintptr_t)string;
+            return true;
+        }
+        return false;
     default:
         return false;
     }
 }
 
-/* Scalars and strings: nothing to put away. */
-static PyObject *
-call_simple(const Callee *callee, PyObject *const *args)
+/* Scalars and strings: nothing to put away.  Inlined, so that the parameters need not become a Callee in memory. */
+static inline __attribute__((always_inline)) PyObject *
+call_simple(const Signature *signature, void *address, const LibraryObject *library, const char *owner,
+            PyObject *const *args)
 {
-    const Signature *signature = callee->signature;
     Registers registers;
     Value value;
 
     for (int i = 0; i < signature->count; i++) {
         const Argument *argument = &signature->arguments[i];
 
-        if (!take_fast(argument, args[i], &value) && take_simple(signature, callee->name, i, args[i], &value) < 0) {
-            return NULL;
+        if (!take_fast(argument, args[i], &registers)) {
+            if (take_simple(signature, owner, i, args[i], &value) < 0) {
+                return NULL;
+            }
+            call_put(&registers, argument, value);
         }
-        call_put(&registers, argument, value);
     }
-    value = invoke(callee, &registers);
-    if (callee->library->state->calls_back && PyErr_Occurred()) {
+    value = invoke(signature, address, &registers);
+    if (library->state->calls_back && PyErr_Occurred()) {
         return NULL;
     }
-    switch ((Conversion)signature->result.conversion) {
-    case CONVERT_NOTHING:
-        Py_RETURN_NONE;
-    case CONVERT_SCALAR:
-        return convert_result(signature->result.type, value);
+    switch ((Fast)signature->result.fast) {
+    case FAST_DOUBLE:
+        return PyFloat_FromDouble(value.d);
+    case FAST_INTEGER:             /* all 8 bytes of a signed one */
+        return PyLong_FromLongLong(value.i);
+    case FAST_STRING:
+        return call_give_string(signature, library, owner, value.p);
     default:
-        return call_give_string(signature, callee->library, callee->name, value.p);
+        return convert_result(signature->result.type, value);
     }
 }
 
@@ -447,16 +477,19 @@ call_full(const Callee *callee, PyObject *const *args)
         memset(frame.retained, 0, (size_t)signature->count * sizeof *frame.retained);
     }
     if (arguments_convert(&frame, args) == 0) {
-        result = finish(&frame, invoke(callee, &frame.registers), args);
+        result = finish(&frame, invoke(signature, callee->address, &frame.registers), args);
     }
     put_away(&frame);
     return result;
 }
 
-static inline PyObject *
+static PyObject *
 call_ordered(const Callee *callee, PyObject *const *args)
 {
-    return callee->signature->is_simple && callee->self == NULL ? call_simple(callee, args) : call_full(callee, args);
+    if (callee->signature->is_simple && callee->self == NULL) {
+        return call_simple(callee->signature, callee->address, callee->library, callee->name, args);
+    }
+    return call_full(callee, args);
 }
 
 static PyObject *__attribute__((noinline))
@@ -474,6 +507,17 @@ call_function(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyO
         return call_by_name(callee, args, nargs, kwnames);
     }
     return call_ordered(callee, args);
+}
+
+PyObject *
+call_scalars(PyObject *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    const FunctionObject *self = (const FunctionObject *)function;
+
+    if (kwnames != NULL || nargs != self->signature->count) {
+        return symbol_call(function, args, nargs, kwnames);
+    }
+    return call_simple(self->signature, self->symbol.address, self->symbol.library, self->definition.ml_name, args);
 }
 
 PyObject *

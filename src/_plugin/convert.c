@@ -1,5 +1,5 @@
 /* Single values between Python and C: numbers, strings and buffers.  Calls are call.c's concern. */
-#include "internal.h"
+#include "memory.h"
 
 #include <float.h>
 #include <math.h>
@@ -197,6 +197,8 @@ PyObject *
 convert_result(const Type *type, Value value)
 {
     switch (type->kind) {
+    case TYPE_VOID:
+        Py_RETURN_NONE;
     case TYPE_FLOAT:
         return PyFloat_FromDouble(type->size == sizeof(double) ? value.d : (double)value.f);
     case TYPE_BOOL:

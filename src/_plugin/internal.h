@@ -45,17 +45,13 @@ void *pluginLookup(void *handle, const char *name, char reason[REASON_MAX]);
 /* Raise what the function `fact` of plugin._sentences makes of the facts (as Py_BuildValue, a tuple).  Returns NULL. */
 PyObject *raise_fact(ModuleState *state, const char *fact, const char *format, ...);
 
-/* ------------------------------------------------------------------ registers.c: the call itself */
+/* ------------------------------------------------------------------ registers.h: the call itself */
 
 typedef struct {
     int64_t integers[CALL_INTEGERS];
     double floats[CALL_FLOATS];
     int64_t stack[32];
 } Registers;
-
-/* Call `function` with these registers and as many words of stack.  What it does not take, it does not see. */
-int64_t registers_call_integer(void *function, const Registers *registers, int stack);
-double registers_call_float(void *function, const Registers *registers, int stack);
 
 /* ------------------------------------------------------------------ signature.c: prototypes to conversions */
 
@@ -82,17 +78,20 @@ typedef enum {
     CONVERT_DATA,                  /* the void * of a callback, given with it and passed to it */
 } Conversion;
 
-/* Scalars whose usual values convert without a call. */
+/* Arguments whose usual values convert without a call. */
 typedef enum {
     FAST_NOT,
-    FAST_WIDE,                     /* signed, of 32 bits or more */
-    FAST_UNSIGNED,                 /* likewise */
+    FAST_INTEGER,                  /* of any width: ints of one digit within least and most */
     FAST_DOUBLE,
+    FAST_FLOAT,
+    FAST_STRING,
 } Fast;
 
 typedef struct {
     uint8_t conversion;            /* Conversion */
     uint8_t fast;                  /* Fast */
+    int32_t least;                 /* of an integer: its range, as far as one digit goes */
+    uint32_t span;                 /* the greatest is `least + span`; 0 if it is none */
     uint8_t result;                /* of OUT: the Conversion of what comes out */
     bool nullable, bytes, owned;
     bool both;                     /* plugin_inout of a scalar: passed and returned */
@@ -128,8 +127,10 @@ struct Signature {
     bool has_lengths, has_error, has_retained, has_rooms, is_destructor;
     bool is_blocking;              /* other threads run meanwhile */
     bool is_simple;                /* scalars and strings only: no cleaning up */
+    bool is_quick;                 /* of a callback's own signature: scalars only */
     uint8_t callback_count;
     int8_t data;                   /* of a callback's own signature: the number of its DATA, or -1 */
+    void *entry;                   /* likewise: the entry point that was made for it, or NULL */
     Argument result;
     Release release;               /* of an owned result or out */
     Argument arguments[];
@@ -186,16 +187,13 @@ typedef struct {
     PyObject *callable;
     LibraryObject *library;        /* whose types count */
     Life *life;
+    PyThreadState *caller;         /* of the call that was given it, while that is under way; NULL if it outlives that */
+    const void *thread;            /* of that call */
     const char *owner, *parameter; /* for messages */
     int slot;                      /* in the pool, or -1 */
     PyObject *given;               /* owned: what the last result's pointer stands on, good until the next one */
     Signature *own;                /* owned by a closure that outlives the call and has a signature of its own; or NULL */
 } Closure;
-
-/* Find an entry point: `function` is what to give to native code, with the closure itself as data if the signature
- * has a place for that. */
-int closure_start(Closure *closure, const Where *where, void **function);
-void closure_stop(Closure *closure);
 
 /* The exception that is set becomes the failure of native code: its text, behind the name of its type if so asked. */
 void callback_failure(NativeError *error, int32_t code, bool with_type);
@@ -204,6 +202,21 @@ void callback_failure(NativeError *error, int32_t code, bool with_type);
  * The end waits, for a second at most, until the threads that Python does not know have left. */
 Life *life_new(void);
 void life_end(Life *life);
+
+/* ------------------------------------------------------------------ quick.c: callbacks of numbers */
+
+/* The closure is called back only while the call that is made now is under way. */
+void closure_belongs_here(Closure *closure);
+
+/* Fill in what of a callback's signature tells how it can be called. */
+void callback_grade(Signature *signature);
+
+/* ------------------------------------------------------------------ closure.c: entry points */
+
+/* Find an entry point: `function` is what to give to native code, with the closure itself as data if the signature
+ * has a place for that. */
+int closure_start(Closure *closure, const Where *where, void **function);
+void closure_stop(Closure *closure);
 
 /* ------------------------------------------------------------------ implement.c: Python objects as structs */
 
@@ -263,6 +276,15 @@ void arguments_pin(Frame *frame, HandleObject *handle);
  * buffers and the pins. */
 int arguments_convert(Frame *frame, PyObject *const *args);
 
+static inline Value
+registers_value(const Registers *registers, const Argument *argument)
+{
+    Value value;
+
+    memcpy(&value, (const char *)registers + argument->place, sizeof value);
+    return value;
+}
+
 /* ------------------------------------------------------------------ room.c: memory that is lent */
 
 /* A sequence of str as an array of pointers; `count` is how many. */
@@ -295,6 +317,9 @@ PyObject **retain_dict(HandleObject *handle, LibraryObject *library);
 int retain_set(PyObject **dict, PyObject *place, PyObject *keeper);
 
 /* ------------------------------------------------------------------ call.c: a Python call */
+
+/* The C function behind functions whose arguments and result are scalars and strings; its `self` is a Function. */
+PyObject *call_scalars(PyObject *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
 /* What the interpreter calls: METH_FASTCALL | METH_KEYWORDS. */
 typedef PyObject *(*FastCall)(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
@@ -432,63 +457,6 @@ FastCall ready_function(const Signature *signature);
 
 /* The same for a method, or NULL. */
 MethodCall ready_method(const Signature *signature);
-
-/* ------------------------------------------------------------------ spot.c: typed memory */
-
-/* A place of a type in native memory. */
-typedef struct {
-    LibraryObject *library;
-    HandleObject *owner;           /* whose memory it is, or NULL for a variable */
-    const Type *type;
-    unsigned words;
-    char *memory;
-    Where where;
-    bool readonly;
-} Spot;
-
-const Type *spot_innermost(const Type *type);      /* the item of arrays of arrays */
-
-/* The value that stands there; arrays and structs as views of the memory. */
-PyObject *spot_get(const Spot *spot);
-
-/* The pointers that stand at `memory` as a tuple of what they point to, each as a member of the type `item` reads. */
-PyObject *spot_tuple(const Spot *spot, const Type *item, char *memory, Py_ssize_t count);
-
-/* Write it; the text of strings, and objects and buffers that are pointed to, are kept alive.  NULL deletes: refused. */
-int spot_set(const Spot *spot, PyObject *value);
-int spot_keep(const Spot *spot, PyObject *keeper);
-
-/* What the place keeps since it was written by Python; borrowed, or NULL with or without an exception. */
-PyObject *spot_kept(const Spot *spot);
-
-/* ------------------------------------------------------------------ member.c: data members of structs */
-
-PyObject *member_get(PyObject *object, void *field);               /* a getter and a setter of PyGetSetDef */
-int member_set(PyObject *object, PyObject *value, void *field);
-
-/* Why Python cannot see a member of that type, in `reason`; or 0. */
-int member_check(const Field *field, char reason[REASON_MAX]);
-
-/* ------------------------------------------------------------------ items.c: memory of a plugin as buffers */
-
-extern PyType_Spec items_spec;
-
-/* A memoryview of items at `memory`, `shape` having `dims` extents; it keeps `owner` in use, and `keeper` alive, which
- * may be NULL, both. */
-PyObject *items_view(LibraryObject *library, HandleObject *owner, PyObject *keeper, void *memory, const Type *item,
-                     int dims, const Py_ssize_t *shape, bool readonly);
-
-/* The memory behind such a view, which has `items` as its object, is not lent any longer: BufferError if somebody still
- * looks at it. */
-int items_end(PyObject *view, PyObject *items);
-
-/* ------------------------------------------------------------------ layout.c: formats of the buffer protocol */
-
-/* The format of one struct, with explicit padding; PyMem_Malloc'ed.  NULL with an exception. */
-char *layout_format(const Struct *record);
-
-/* Whether a buffer's format lays out such a struct: the same places, kinds and sizes; names do not matter. */
-bool layout_matches(const Struct *record, const char *format);
 
 /* ------------------------------------------------------------------ enum.c: enums as IntEnum */
 

@@ -257,6 +257,12 @@ otherwise:                                                                      
           (VALUE_##a(0), VALUE_##b(1), VALUE_##c(2), VALUE_##d(3), VALUE_##e(4)),                                \
           TAKE_##a(0) TAKE_##b(1) TAKE_##c(2) TAKE_##d(3) TAKE_##e(4))
 
+#define SHAPE6(macro, result, a, b, c, d, e, f)                                                                 \
+    macro(result, a##b##c##d##e##f, COUNT_##a + COUNT_##b + COUNT_##c + COUNT_##d + COUNT_##e + COUNT_##f,       \
+          (TYPE_##a, TYPE_##b, TYPE_##c, TYPE_##d, TYPE_##e, TYPE_##f),                                          \
+          (VALUE_##a(0), VALUE_##b(1), VALUE_##c(2), VALUE_##d(3), VALUE_##e(4), VALUE_##f(5)),                  \
+          TAKE_##a(0) TAKE_##b(1) TAKE_##c(2) TAKE_##d(3) TAKE_##e(4) TAKE_##f(5))
+
 /* Up to three scalars and strings; each macro stands in the expansion of the one before. */
 #define LAST(macro, ...) macro(__VA_ARGS__, I) macro(__VA_ARGS__, D) macro(__VA_ARGS__, S)
 #define MIDDLE(macro, ...) macro(__VA_ARGS__, I) macro(__VA_ARGS__, D) macro(__VA_ARGS__, S)
@@ -266,6 +272,10 @@ otherwise:                                                                      
 #define THREE(macro, result, a) MIDDLE(THREE_LAST, macro, result, a)
 #define SCALARS(macro, result) \
     SHAPE0(macro, result) LAST(SHAPE1, macro, result) FIRST(TWO, macro, result) FIRST(THREE, macro, result)
+
+/* More, of one kind. */
+#define ROWS(macro, result, a) \
+    SHAPE4(macro, result, a, a, a, a) SHAPE5(macro, result, a, a, a, a, a) SHAPE6(macro, result, a, a, a, a, a, a)
 
 /* Those that can fail, and arrays. */
 #define ARRAYS(macro, result)                                                                                   \
@@ -296,7 +306,7 @@ otherwise:                                                                      
 #define OBJECTS_M(macro, result) OBJECTS(macro, result, M)
 #define FUNCTIONS(macro)                                                                                        \
     EACH_RESULT(SCALARS, macro) EACH_RESULT(ARRAYS, macro) EACH_RESULT(OBJECTS_H, macro) MAKERS(macro)           \
-        GETTERS(macro, H)
+        GETTERS(macro, H) ROWS(macro, D, D) ROWS(macro, V, D) ROWS(macro, L, I) ROWS(macro, J, I) ROWS(macro, V, I)
 #define METHODS(macro) EACH_RESULT(OBJECTS_M, macro) GETTERS(macro, M)
 
 FUNCTIONS(DEFINE)
@@ -317,7 +327,7 @@ static const Ready functions[] = {FUNCTIONS(NAME)}, methods[] = {METHODS(NAME_ME
 
 /* ------------------------------------------------------------------ finding one */
 
-enum { LETTERS_MAX = 5 };
+enum { LETTERS_MAX = 6 };
 
 /* The letter of a number, as a parameter or as a result; 0 if there is none. */
 static char

@@ -1,5 +1,5 @@
 /* Struct objects: the Python types of PLUGIN_STRUCTs, whose function pointers are methods. */
-#include "internal.h"
+#include "memory.h"
 
 #include <stdio.h>
 

@@ -299,6 +299,7 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field)
     }
     if (item->kind == TYPE_CHAR && item->is_const) {
         argument->conversion = CONVERT_STRING;
+        argument->fast = argument->bytes ? FAST_NOT : FAST_STRING;
         return 0;
     }
     if (item->kind == TYPE_STRUCT && field->dim_count == 0) {
@@ -375,16 +376,19 @@ compile_length(Compiler *compiler, Argument *argument, int number)
     return false;
 }
 
-static Fast
-fast_kind(const Type *type)
+/* Which values of a number need no more than a look at them. */
+static void
+compile_fast(Argument *argument, const Type *type)
 {
+    int bits = 8 * (int)type->size;
+
     if (type->kind == TYPE_FLOAT) {
-        return type->size == sizeof(double) ? FAST_DOUBLE : FAST_NOT;
+        argument->fast = type->size == sizeof(double) ? FAST_DOUBLE : FAST_FLOAT;
+    } else if (type->kind == TYPE_INTEGER || type->kind == TYPE_CHAR) {
+        argument->fast = FAST_INTEGER;
+        argument->least = !type->is_signed ? 0 : bits >= 32 ? INT32_MIN : -(1 << (bits - 1));
+        argument->span = bits < 32 ? (1u << bits) - 1 : type->is_signed ? UINT32_MAX : INT32_MAX;
     }
-    if (type->kind != TYPE_INTEGER || type->size < sizeof(int32_t)) {
-        return FAST_NOT;
-    }
-    return type->is_signed ? FAST_WIDE : FAST_UNSIGNED;
 }
 
 static int
@@ -406,7 +410,7 @@ compile_kind(Compiler *compiler, Argument *argument, const Field *field, int num
     }
     if (type_is_scalar(field->type)) {
         argument->conversion = CONVERT_SCALAR;
-        argument->fast = (uint8_t)fast_kind(field->type);
+        compile_fast(argument, field->type);
         return require_type(compiler, field->type);
     }
     return compile_pointer(compiler, argument, field);
@@ -461,6 +465,10 @@ compile_result(Compiler *compiler)
     }
     if (type_is_scalar(prototype->result)) {
         result->conversion = CONVERT_SCALAR;
+        compile_fast(result, prototype->result);
+        if (result->fast == FAST_FLOAT || (result->fast == FAST_INTEGER && (result->type->size < 8 || !result->type->is_signed))) {
+            result->fast = FAST_NOT;       /* what comes back must be widened first */
+        }
         return require_type(compiler, prototype->result);
     }
     conversion = compile_pointer_result(compiler, result, prototype->result, "the result");
@@ -468,6 +476,7 @@ compile_result(Compiler *compiler)
         return -1;
     }
     result->conversion = (uint8_t)conversion;
+    result->fast = conversion == CONVERT_STRING ? FAST_STRING : FAST_NOT;
     if (compiler->is_callback) {
         return conversion != CONVERT_FUNCTION && (!result->owned || conversion == CONVERT_STRING)
                    ? 0 : refuse(compiler, "a callback that hands over such a pointer is not there in this version");
@@ -525,6 +534,7 @@ compile(LibraryObject *library, const Prototype *prototype, const Struct *self, 
         signature_free(signature);
         return NULL;
     }
+    callback_grade(signature);
     return signature;
 }
 

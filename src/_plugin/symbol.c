@@ -1,5 +1,5 @@
 /* The Python types Symbol and Function: what is known of a symbol of an open plugin.  Variable is variable.c's. */
-#include "internal.h"
+#include "memory.h"
 
 #include <stddef.h>
 
@@ -90,7 +90,8 @@ prepare_function(FunctionObject *self)
     doc = elf_find(&symbol->library->facts, RECORD_DOC, name, strlen(name));
     self->definition.ml_name = name;       /* the str is ours as long as we live */
     call = ready_function(self->signature);
-    self->definition.ml_meth = (PyCFunction)(void (*)(void))(call != NULL ? call : symbol_call);
+    call = call != NULL ? call : self->signature->is_simple ? call_scalars : symbol_call;
+    self->definition.ml_meth = (PyCFunction)(void (*)(void))call;
     self->definition.ml_flags = METH_FASTCALL | METH_KEYWORDS;
     spell(symbol, spelling, sizeof spelling);
     self->definition.ml_doc =

@@ -1,5 +1,5 @@
 /* The Python type Variable: a number or string in a plugin's memory. */
-#include "internal.h"
+#include "memory.h"
 
 /* Fills in `where`: what is typed has a name in UTF-8. */
 static int
