@@ -202,6 +202,7 @@ module_free(void *module)
 
     module_clear(module);
     Py_CLEAR(state->stand_ins);    /* libraries look at it as long as they live */
+    handle_free_spare(state);
 }
 
 static PyMethodDef module_methods[] = {

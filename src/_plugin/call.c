@@ -285,7 +285,7 @@ PyObject *
 call_give_handle(const Signature *signature, LibraryObject *library, const char *owner, HandleObject *parent, void *pointer)
 {
     const Argument *result = &signature->result;
-    Release release;
+    Release other;
 
     if (pointer == NULL) {
         if (result->nullable) {
@@ -293,10 +293,13 @@ call_give_handle(const Signature *signature, LibraryObject *library, const char 
         }
         return raise_fact(library->state, "null_result", "(sOOs)", owner, library->name, library->version, "");
     }
-    if (signature_release(signature, library, &release) < 0) {
+    if (library == signature->library) {
+        return handle_new(library, result->type, pointer, parent, &signature->release, result->owned);
+    }
+    if (signature_release(signature, library, &other) < 0) {
         return NULL;
     }
-    return handle_new(library, result->type, pointer, parent, &release, result->owned);
+    return handle_new(library, result->type, pointer, parent, &other, result->owned);
 }
 
 void

@@ -18,6 +18,8 @@ typedef struct Life Life;
 
 /* ------------------------------------------------------------------ _plugin.c */
 
+enum { SPARE_MAX = 32 };
+
 /* All owned. */
 struct ModuleState {
     PyObject *errors;              /* the module plugin._sentences, which writes the sentences */
@@ -26,6 +28,8 @@ struct ModuleState {
     PyObject *stand_ins;           /* dict: addresses of structs that stand for Python objects */
     PyObject *enums;               /* dict: key of an enum -> dict: value -> member, None -> its type */
     Life *life;                    /* of the interpreter; never freed */
+    void *spare[SPARE_MAX];        /* memory of objects of plugins that went, for those that come; see handle.c */
+    int spare_count;
     bool calls_back;               /* some plugin was given a callable, so any call of any may leave an exception */
     PyTypeObject *library, *symbol, *function, *variable, *handle, *pointer, *structure, *items;
 };
@@ -358,9 +362,15 @@ struct HandleObject {
 
 extern PyType_Spec handle_spec, pointer_spec;
 
+/* The destructor of all these types: each names it itself, as what is inherited goes a longer way. */
+void handle_dealloc(PyObject *object);
+
 /* An object for what a plugin handed out: a Pointer, or an object of the struct's type. */
 PyObject *handle_new(LibraryObject *library, const Type *type, void *address, HandleObject *parent, const Release *release,
                      bool owned);
+
+/* Free the memory that is kept for new objects. */
+void handle_free_spare(ModuleState *state);
 
 /* An object of a struct in memory of ours (PyMem_Malloc), which is taken over. */
 PyObject *handle_of_memory(const StructInfo *info, void *memory);

@@ -232,7 +232,9 @@ add_members(StructInfo *info, char reason[REASON_MAX])
 static PyTypeObject *
 make_type(const StructInfo *info)
 {
-    PyType_Slot type_slots[] = {{Py_tp_doc, (void *)(uintptr_t)info->record->text}, {0, NULL}};
+    PyType_Slot type_slots[] = {
+        {Py_tp_doc, (void *)(uintptr_t)info->record->text}, {Py_tp_dealloc, (void *)(uintptr_t)handle_dealloc}, {0, NULL},
+    };
     char name[256];
     PyType_Spec spec = {.name = name, .flags = Py_TPFLAGS_DEFAULT, .slots = type_slots};
 

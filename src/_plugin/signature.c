@@ -569,18 +569,16 @@ signature_free(Signature *signature)
     PyMem_Free(signature);
 }
 
-int
-signature_release(const Signature *signature, LibraryObject *library, Release *release)
+/* How another plugin that declares the same struct releases it: by its own destructor. */
+static int __attribute__((noinline))
+release_of(const Signature *signature, LibraryObject *library, Release *release)
 {
     Signature other = {.library = library};
-    char reason[REASON_MAX] = "";
+    char reason[REASON_MAX];
     Compiler compiler = {.library = library, .signature = &other, .reason = reason};
     int failed;
 
-    *release = signature->release;
-    if (library == signature->library || release->how != RELEASE_FUNCTION) {
-        return 0;
-    }
+    reason[0] = '\0';
     failed = find_owner(&compiler, &signature->result, signature->result.conversion, signature->prototype->release,
                         "the result");
     for (int i = 0; i < signature->count && failed == 0; i++) {
@@ -595,4 +593,14 @@ signature_release(const Signature *signature, LibraryObject *library, Release *r
         library_refuse(library, "a method", reason);
     }
     return failed;
+}
+
+int
+signature_release(const Signature *signature, LibraryObject *library, Release *release)
+{
+    if (library == signature->library || signature->release.how != RELEASE_FUNCTION) {
+        *release = signature->release;
+        return 0;
+    }
+    return release_of(signature, library, release);
 }
