@@ -74,11 +74,11 @@ def file_refused(path: Any, status: str, errno: int, raw: bytes) -> OpenError:
     return InvalidPluginError(codes.ENOEXEC, opening(path, reason), path, phase="read")
 
 
-def inspecting(error: OpenError, hint: str) -> OpenError:
+def inspecting(error: OpenError, hint: str, verb: str = "inspect") -> OpenError:
     """The error of a file that inspect could not read, in its own words; `hint` is for a path that leads nowhere."""
     found = hint if isinstance(error, PluginNotFoundError) else ""
     reason = str(error).removeprefix(opening(error.path, "")).removesuffix(_TEXT_HINT)
-    error.strerror = opening(error.path, f"{reason}{found}", "inspect")
+    error.strerror = opening(error.path, f"{reason}{found}", verb)
     return error
 
 
