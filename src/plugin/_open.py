@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         interface: str | None = None,
         host: object = None,
         mode: int | None = None,
+        sha256: str | bytes | None = None,
         on_change: str = "error",
     ) -> Plugin[Any]: ...
     @overload
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         interface: TypeForm[T],
         host: object = None,
         mode: int | None = None,
+        sha256: str | bytes | None = None,
         on_change: str = "error",
     ) -> Plugin[T]: ...
 
@@ -53,6 +55,7 @@ def open(
     interface: Any = None,
     host: object = None,
     mode: int | None = None,
+    sha256: str | bytes | None = None,
     on_change: str = "error",
 ) -> Plugin[Any]:
     """The plugin in the shared library at `path`: loaded and initialised once, the same object each time.
@@ -70,6 +73,8 @@ def open(
         host: an object with the methods that the plugin's PLUGIN_INIT(const Host *host, ...) wants to call.  It
             lives as long as the process.
         mode: flags for the loader; RTLD_NOW | RTLD_LOCAL unless given.  Go's is RTLD_NOW | RTLD_GLOBAL.
+        sha256: of the whole file, 64 hexadecimal digits or 32 bytes.  Another file is refused before anything of it is
+            mapped or even looked at.  It holds against all but those who can write to the file while it is open.
         on_change: what to do when the file changed since it was opened: "error", or "keep" the old plugin.
 
     Returns:
@@ -90,6 +95,7 @@ def open(
     """
     shown, encoded = _encode(path)
     _check_options(mode, on_change)
+    pin = None if sha256 is None else _normal(sha256)
     try:
         identity = _plugin.identify(encoded)
     except OSError as error:
@@ -99,11 +105,16 @@ def open(
         real = _real(encoded, shown)
         plugin = _cache.by_path(os.fsdecode(real))
         if plugin is None:
-            plugin = _load(real, shown, mode, declare, interface, host)
+            if pin is None:
+                plugin = _load(real, shown, mode, declare, interface, host)
+            else:
+                plugin = _load_pinned(pin, real, shown, mode, declare, interface, host)
             identity = plugin._identity
     changed = identity != plugin._identity  # what by_path found may be another file, or what a thread has just opened
     if changed and on_change == "error":
         raise _sentences.stale(shown, plugin.name, plugin.path)
+    if pin is not None:
+        _compare(plugin, pin, encoded, shown)
     return _again(plugin, shown, mode, declare, interface, host)
 
 
@@ -115,12 +126,45 @@ def _load(
     plugin: Plugin[Any] = _plugin.read(Plugin, real, shown, mode, declare)
     plugin._host = host
     plugin._interface = interface
+    plugin._sha256 = None
     if interface is not None:
         from plugin import _bind
 
         _bind.check(plugin, interface, shown)
     _plugin.load(plugin, real, shown, host)
     return _cache.publish(plugin)
+
+
+def _normal(sha256: str | bytes) -> str:
+    from plugin import _pin
+
+    return _pin.normal(sha256)
+
+
+def _load_pinned(pin: str, real: bytes, shown: str | bytes, *rest: Any) -> Plugin[Any]:
+    from plugin import _pin
+
+    with _pin.Pinned(real, shown) as file:
+        file.compare(pin)
+        plugin = _load(real, shown, *rest)
+        file.unchanged()
+        if plugin._identity == file.identity:
+            plugin._sha256 = pin
+    return plugin
+
+
+def _compare(plugin: Plugin[Any], pin: str, encoded: bytes, shown: str | bytes) -> None:
+    """Refuse an open plugin of another SHA-256: as compared when it was opened, else that of its unchanged file."""
+    from plugin import _pin
+
+    if plugin._sha256 is None:
+        with _pin.Pinned(encoded, shown) as file:
+            if file.identity != plugin._identity:
+                raise _sentences.stale(shown, plugin.name, plugin.path)
+            file.compare(pin)
+        plugin._sha256 = pin
+    if plugin._sha256 != pin:
+        raise _sentences.other_sha256(shown, pin, plugin._sha256)
 
 
 def _again(

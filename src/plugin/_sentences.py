@@ -74,6 +74,18 @@ def file_refused(path: Any, status: str, errno: int, raw: bytes) -> OpenError:
     return InvalidPluginError(codes.ENOEXEC, opening(path, reason), path, phase="read")
 
 
+def other_sha256(path: Any, expected: str, found: str) -> InvalidPluginError:
+    """Not the file that the caller pinned."""
+    reason = f"not the file that was asked for: its SHA-256 is {found}, expected {expected}"
+    return InvalidPluginError(codes.ENOEXEC, opening(path, reason), path, phase="read")
+
+
+def changed_while_pinned(path: Any) -> StalePluginError:
+    """The file with the right SHA-256 changed before it was loaded, or while it was."""
+    reason = "the file changed while it was being opened, so that nothing is known of the SHA-256 of what was loaded"
+    return StalePluginError(codes.ESTALE, opening(path, reason), path, phase="load")
+
+
 def inspecting(error: OpenError, hint: str, verb: str = "inspect") -> OpenError:
     """The error of a file that inspect could not read, in its own words; `hint` is for a path that leads nowhere."""
     found = hint if isinstance(error, PluginNotFoundError) else ""
