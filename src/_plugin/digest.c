@@ -31,6 +31,7 @@
 enum {
     LANE = 1024,                   /* bytes: three of them at a time, as the instruction takes three cycles */
     CHUNK = 3 * LANE * 5,          /* bytes of the file that are looked at together */
+    SECTIONS_AT_ONCE = 64,
     LOADS_MAX = 2,                 /* how often all of the file may be loaded: once, in truth */
 };
 
@@ -267,12 +268,60 @@ compute(ElfFile *file, const FileFacts *facts, uint32_t *crc, char reason[REASON
     return status;
 }
 
+/* ------------------------------------------------------------------ a digest that got lost */
+
+#define SECTION ".note.plugin"
+
+/* Whether the section is named SECTION.  What cannot be read has another name. */
+static bool
+is_manifest(ElfFile *file, const ElfW(Ehdr) *header, const ElfW(Shdr) *section)
+{
+    ElfW(Shdr) names;
+    char name[sizeof SECTION];
+
+    return section->sh_type == SHT_NOTE && section->sh_size > 0
+           && elf_pread(file, header->e_shoff + header->e_shstrndx * sizeof names, &names, sizeof names)
+           && section->sh_name < names.sh_size && sizeof name <= names.sh_size - section->sh_name
+           && elf_pread(file, names.sh_offset + section->sh_name, name, sizeof name)
+           && memcmp(name, SECTION, sizeof name) == 0;
+}
+
+/* A file without records must not have a section for them: else damage that hits them would turn a stamped plugin into
+ * a library that nobody stamped.  elf_open has seen that the section headers are sound. */
+static FileStatus
+check_lost(ElfFile *file, char reason[REASON_MAX])
+{
+    ElfW(Shdr) sections[SECTIONS_AT_ONCE];
+    ElfW(Ehdr) header;
+
+    if (!elf_pread(file, 0, &header, sizeof header) || header.e_shoff == 0) {
+        return FILE_OK;
+    }
+    for (size_t i = 0; i < header.e_shnum; i++) {
+        size_t at = i % SECTIONS_AT_ONCE, rest = header.e_shnum - i;
+
+        if (at == 0
+            && !elf_pread(file, header.e_shoff + i * sizeof sections[0], sections,
+                          (rest < SECTIONS_AT_ONCE ? rest : SECTIONS_AT_ONCE) * sizeof sections[0])) {
+            break;
+        }
+        if (is_manifest(file, &header, &sections[at])) {
+            return elf_refuse(reason, FILE_INVALID, "its manifest is damaged: it has a section " SECTION
+                              ", but no record of it is loaded");
+        }
+    }
+    return FILE_OK;
+}
+
 FileStatus
 digest_check(ElfFile *file, const FileFacts *facts, char reason[REASON_MAX])
 {
     uint32_t found;
     FileStatus status;
 
+    if (facts->header == NULL) {
+        return check_lost(file, reason);
+    }
     if (facts->digest_state != DIGEST_STAMPED) {
         return FILE_OK;
     }

@@ -184,7 +184,8 @@ uint32_t digest_crc32c_plain(uint32_t crc, const void *data, size_t size);
 
 /* Of a stamped file, compare the digest with its bytes: those of the ELF header, the program headers and each PT_LOAD
  * in order, with the digest itself, the build-id and what the ELF header says of sections (strip changes that) taken as
- * zero.  Returns FILE_OK also of one that is not stamped; or FILE_INVALID, or FILE_ERRNO with file->error set. */
+ * zero.  Of a file without records, see that it has not lost them.  Returns FILE_OK, or FILE_INVALID, or FILE_ERRNO with
+ * file->error set. */
 FileStatus digest_check(ElfFile *file, const FileFacts *facts, char reason[REASON_MAX]);
 
 /* What stamping a file takes. */
