@@ -21,6 +21,8 @@ RTLD_LAZY = _plugin.RTLD_LAZY
 RTLD_LOCAL = _plugin.RTLD_LOCAL
 RTLD_GLOBAL = _plugin.RTLD_GLOBAL
 
+# What glibc replaces in a path, and there is no way to quote it.
+_LOADER_WORDS = [b"$ORIGIN", b"${ORIGIN}", b"$LIB", b"${LIB}", b"$PLATFORM", b"${PLATFORM}"]
 
 if TYPE_CHECKING:
 
@@ -93,7 +95,7 @@ def open(
         A library's constructors run with all rights of the process.  Declarations for a library without a manifest
         are believed.
     """
-    shown, encoded = _encode(path)
+    shown, encoded = encode(path)
     _check_options(mode, on_change)
     pin = None if sha256 is None else _normal(sha256)
     try:
@@ -102,7 +104,7 @@ def open(
         raise _sentences.not_found(shown, error, _find.hint(shown, "open")) from None
     plugin = _cache.by_file(identity)
     if plugin is None:
-        real = _real(encoded, shown)
+        real = _real(encoded, shown, identity)
         plugin = _cache.by_path(os.fsdecode(real))
         if plugin is None:
             if pin is None:
@@ -185,11 +187,15 @@ def _again(
     return plugin
 
 
-def _encode(path: Any) -> tuple[str | bytes, bytes]:
+def encode(path: Any, verb: str = "open") -> tuple[str | bytes, bytes]:
+    """The path as the caller wrote it, and as the system takes it; ValueError if no file can have it."""
     shown = os.fspath(path)
-    encoded = os.fsencode(shown)
+    try:
+        encoded = os.fsencode(shown)
+    except UnicodeEncodeError as error:
+        raise ValueError(_sentences.opening(shown, f"no file has such a name: {error.reason}", verb)) from None
     if b"\0" in encoded:
-        raise ValueError(_sentences.opening(shown, "the path has an embedded null character"))
+        raise ValueError(_sentences.opening(shown, "the path has an embedded null character", verb))
     return shown, encoded
 
 
@@ -200,11 +206,19 @@ def _check_options(mode: int | None, on_change: str) -> None:
         raise ValueError(f"plugin.open(): mode needs RTLD_NOW or RTLD_LAZY; it is {mode!r}")
 
 
-def _real(encoded: bytes, shown: str | bytes) -> bytes:
+def _real(encoded: bytes, shown: str | bytes, identity: tuple[int, int, int, int]) -> bytes:
+    """The real path, which must lead to the very file: that of /proc/self/fd/9 may be "driver.so (deleted)"."""
     try:
-        return _plugin.realpath(encoded)
+        real = _plugin.realpath(encoded)
+        same = _plugin.identify(real)[:2] == identity[:2]
     except OSError as error:
         raise _sentences.not_found(shown, error) from None
+    if not same:
+        raise _sentences.other_real(shown, os.fsdecode(real))
+    for word in _LOADER_WORDS if b"$" in real else ():
+        if word in real:
+            raise _sentences.expanded(shown, word.decode())
+    return real
 
 
 def reopen(path: str, name: str, declaration: str | None, bare: bool) -> _plugin.Symbol:

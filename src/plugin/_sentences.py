@@ -59,11 +59,23 @@ def not_found(path: Any, error: OSError, hint: str = "") -> OpenError:
     return kind(error.errno, opening(path, f"realpath failed: {error.strerror}{hint}"), path)
 
 
+def other_real(path: Any, real: str) -> StalePluginError:
+    """The path and what should be its real path lead to two files."""
+    reason = f"the file was deleted, or replaced while it was being opened: {quote(real)} is another one"
+    return StalePluginError(codes.ESTALE, opening(path, reason), path)
+
+
+def expanded(path: Any, word: str) -> OpenError:
+    """The loader would open another path."""
+    reason = f"the system's loader reads {word} in a path as a word of its own, and would open another file: rename it"
+    return OpenError(codes.EINVAL, opening(path, reason), path)
+
+
 def file_refused(path: Any, status: str, errno: int, raw: bytes) -> OpenError:
     """The file check said no, before anything was mapped."""
     reason = _text(raw)
     if status == "system":
-        kind = PluginNotFoundError if errno == codes.ENOENT else OpenError
+        kind = PluginNotFoundError if errno in (codes.ENOENT, codes.ENOTDIR) else OpenError
         return kind(errno, opening(path, os.strerror(errno)), path, phase="read")
     if status == "incompatible":
         error = IncompatiblePluginError(codes.ENOEXEC, opening(path, reason), path, phase="read")
