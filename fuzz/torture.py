@@ -6,12 +6,14 @@ same each time.  Exits with 1 if a target is missed: a stamped library that cras
 """
 
 import argparse
+import itertools
 import os
 import pickle
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ import torture_damage
 from torture_run import ATTEMPTS, CRASH, FOREIGN, HANG, OUTCOMES, REFUSED, WORKED, Runner
 
 UNSTAMPED_LIMIT = 0.02  # of the cases
+AT_ONCE = 500  # cases
 WIDTH = {name: max(len(name) + 2, 8) for name in OUTCOMES}
 
 
@@ -95,24 +98,28 @@ class Total:
         return ", ".join(f"{name} {number}" for name, number in names.most_common() if number)
 
 
+def chosen(base: torture_bases.Base, worker: int, options: argparse.Namespace) -> Iterator[torture_damage.Case]:
+    """One worker's share of the cases of one library: those whose number says so."""
+    for number, case in enumerate(torture_damage.cases(base.data, every_cut=base.name == "C")):
+        if (number % options.every == 0 or case.kind == "none") and number // options.every % options.jobs == worker:
+            yield case
+
+
 def work(bases: list[torture_bases.Base], folder: Path, worker: int, options: argparse.Namespace) -> Total:
-    """One worker's share: every case whose number says so."""
+    """One worker's part, a few cases at a time: a process that holds little forks fast."""
     total, runner = Total(), Runner(folder, worker)
     for base in bases:
-        every = base.name == "C"
-        mine = [
-            case
-            for number, case in enumerate(torture_damage.cases(base.data, every_cut=every))
-            if (number % options.every == 0 or case.kind == "none") and number // options.every % options.jobs == worker
-        ]
-        for tool, attempt in ATTEMPTS.items():
-            step = 1 if tool == "plugin" else options.ctypes
-            tried = mine[::step] if step else []
-            for case, (outcome, name) in zip(tried, runner.run(base, tried, attempt), strict=True):
-                total.counts[Key(tool, base.stamped, case.kind, outcome, name)] += 1
-                if tool == "plugin" and outcome in (FOREIGN, CRASH, HANG):
-                    stamped = "stamped" if base.stamped else "not stamped"
-                    total.bad.append(f"{base.name}, {stamped}: {case.kind}: {case.detail}: {OUTCOMES[outcome]} {name}")
+        cases = chosen(base, worker, options)
+        while some := list(itertools.islice(cases, AT_ONCE)):
+            for tool, attempt in ATTEMPTS.items():
+                step = 1 if tool == "plugin" else options.ctypes
+                tried = some[::step] if step else []
+                for case, (outcome, name) in zip(tried, runner.run(base, tried, attempt), strict=True):
+                    total.counts[Key(tool, base.stamped, case.kind, outcome, name)] += 1
+                    if tool == "plugin" and outcome in (FOREIGN, CRASH, HANG):
+                        stamped = "stamped" if base.stamped else "not stamped"
+                        what = f"{case.kind}: {case.detail}: {OUTCOMES[outcome]} {name}"
+                        total.bad.append(f"{base.name}, {stamped}: {what}")
     return total
 
 

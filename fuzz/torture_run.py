@@ -14,7 +14,7 @@ from torture_damage import Case
 
 import plugin
 
-LIMIT = 5.0  # seconds for one case
+BUSY, IDLE = 2.0, 20.0  # seconds for one case: of the processor's time, and in all
 MEMORY = 4 << 30  # bytes of address space for one child: a segment may claim any size
 ALLOWED = (plugin.PluginError, TypeError, ValueError, OverflowError)
 OUTCOMES = ("refused", "loader", "other error", "foreign", "worked", "wrong", "crash", "hang")
@@ -70,7 +70,7 @@ class Runner:
         """
         found: list[Outcome] = []
         while len(found) < len(cases):
-            found += self._fork(base, cases[len(found) : len(found) + 1000], attempt)
+            found += self._fork(base, cases[len(found) :], attempt)
         return found
 
     def _fork(self, base: Base, cases: list[Case], attempt: Attempt) -> list[Outcome]:
@@ -87,7 +87,7 @@ class Runner:
             if found and found[-1][0] != REFUSED:
                 found.pop()  # it fell when the process ended
             number = os.WTERMSIG(status)
-            found.append((HANG if number == signal.SIGALRM else CRASH, signal.Signals(number).name))
+            found.append((HANG if number in (signal.SIGALRM, signal.SIGPROF) else CRASH, signal.Signals(number).name))
         elif not found:
             found.append((CRASH, f"exit status {os.WEXITSTATUS(status)}"))
         return found
@@ -104,7 +104,8 @@ class Runner:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o755)
             os.write(descriptor, case.apply(base.data))
             os.close(descriptor)
-            signal.setitimer(signal.ITIMER_REAL, LIMIT)
+            signal.setitimer(signal.ITIMER_PROF, BUSY)
+            signal.setitimer(signal.ITIMER_REAL, IDLE)
             outcome, name = attempt(self.path, base)
             os.write(writer, f"{outcome}{name}\n".encode())
             if outcome != REFUSED:
