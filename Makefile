@@ -19,7 +19,7 @@ ASAN_RUN = env PYTHONMALLOC=malloc \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help doctor venv demo test lint format types asan dist clean
+.PHONY: help doctor venv demo test lint format types asan torture dist clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,13 +49,16 @@ format: $(VENV)/.lint  ## rewrite the Python files in the project's layout
 
 types: $(VENV)/.test  ## check types: mypy on the package and the tests, pyright on tests/typing
 	$(BIN)/mypy
-	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls --no-warn-return-any tests tools
+	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls --no-warn-return-any tests tools fuzz
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 asan: export PLUGIN_SANITIZE = address,undefined
 asan:  ## run the suite with the extension under AddressSanitizer and UBSan
 	$(MAKE) VENV=$(ASAN_VENV) $(ASAN_VENV)/.test
 	$(ASAN_RUN) $(ASAN_VENV)/bin/python -m pytest -m "not packaging" $(PYTEST)
+
+torture: venv  ## open 200,000 damaged libraries and count what becomes of the process (TORTURE="--every 20" for fewer)
+	$(BIN)/python fuzz/torture.py $(TORTURE)
 
 dist: $(VENV)/.test  ## make the source distribution and the wheel in dist/
 	rm -rf build dist src/*.egg-info

@@ -12,7 +12,7 @@ import support
 PARTS = support.TESTS.parent / "src" / "_plugin"
 SOURCES = [
     support.TESTS / "native" / "test_elf.c",
-    *(PARTS / f"{name}.c" for name in ("elf", "format", "note", "symtab", "exports", "image")),
+    *(PARTS / f"{name}.c" for name in ("elf", "format", "digest", "note", "symtab", "exports", "image")),
 ]
 FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror", "-g", "-O1"]
 TIMEOUT = 120  # seconds

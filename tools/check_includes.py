@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 PARTS = Path(__file__).resolve().parent.parent / "src" / "_plugin"
-NATIVE = ["elf*.c", "image*.c", "note*.c", "registry*.c", "declare*.c"]
+NATIVE = ["elf*.c", "image*.c", "note*.c", "digest*.c", "registry*.c", "declare*.c"]
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^">]+)[">]', re.MULTILINE)
 
 

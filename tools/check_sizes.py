@@ -12,6 +12,7 @@ FILE_LINES = [  # pattern, lines
     ("src/plugin/*.py*", 250),
     ("tests/**/*.py", 300),
     ("tools/*.py", 250),
+    ("fuzz/*.py", 250),
 ]
 
 

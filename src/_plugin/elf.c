@@ -407,8 +407,8 @@ read_soname(ElfFile *file, FileFacts *facts)
 
 /* ------------------------------------------------------------------ notes */
 
-static FileStatus
-read_notes(ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
+FileStatus
+elf_notes(ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
 {
     const ElfW(Phdr) *segments = (const void *)facts->headers;
     uint64_t total = 0;
@@ -485,7 +485,10 @@ elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
 
 #ifdef __ELF__
     if (status == FILE_OK) {
-        status = read_notes(&file, facts, reason);
+        status = elf_notes(&file, facts, reason);
+    }
+    if (status == FILE_OK) {
+        status = digest_check(&file, facts, reason);
     }
     if (status == FILE_OK) {
         status = read_soname(&file, facts);

@@ -568,6 +568,7 @@ PyObject *file_refused(ModuleState *state, FileStatus status, int error, PyObjec
 /* ------------------------------------------------------------------ facts.c: functions of the module */
 
 PyObject *facts_of_file(PyObject *module, PyObject *arguments);    /* facts(path, shown) */
+PyObject *facts_digest(PyObject *module, PyObject *arguments);     /* digest(path, shown) */
 
 /* ------------------------------------------------------------------ variable.c: a Variable is a SymbolObject */
 

@@ -59,9 +59,10 @@ class Plugin(_Base["T_co"]):
     Thread-safety: any thread may look up and call; with a GIL, calls hold it.
     """
 
-    __slots__ = ("__weakref__", "_host", "_interface")
+    __slots__ = ("__weakref__", "_host", "_interface", "_sha256")
     _host: object
     _interface: Any
+    _sha256: str | None  # of the file that runs, where it was compared
 
     @property
     def symbols(self) -> Symbols:
