@@ -12,7 +12,15 @@
 #define DF_1_PIE 0x08000000
 #endif
 
-enum { ENTRIES_AT_ONCE = CHUNK / sizeof(ElfW(Dyn)) };
+enum {
+    ENTRIES_AT_ONCE = CHUNK / sizeof(ElfW(Dyn)),
+    ALIGNMENT = sizeof(ElfW(Addr)),
+#if defined __LP64__
+    PLT_RELOCATIONS = DT_RELA,
+#else
+    PLT_RELOCATIONS = 0,           /* either kind */
+#endif
+};
 
 /* ------------------------------------------------------------------ reading */
 
@@ -133,7 +141,8 @@ check_complete(Check *check)
         {DYN_RELR, DYN_RELRSZ, "DT_RELR", "DT_RELRSZ", 0},
         {DYN_RELR, DYN_RELRENT, "DT_RELR", "DT_RELRENT", sizeof(ElfW(Addr))},
         {DYN_PLTREL, DYN_JMPREL, "DT_PLTREL", "DT_JMPREL", 0},
-        {DYN_PLTREL, DYN_PLTRELSZ, "DT_PLTREL", "DT_PLTRELSZ", 0},
+        {DYN_JMPREL, DYN_PLTRELSZ, "DT_JMPREL", "DT_PLTRELSZ", 0},
+        {DYN_JMPREL, DYN_PLTREL, "DT_JMPREL", "DT_PLTREL", PLT_RELOCATIONS},
         {DYN_INIT_ARRAY, DYN_INIT_ARRAYSZ, "DT_INIT_ARRAY", "DT_INIT_ARRAYSZ", 0},
         {DYN_FINI_ARRAY, DYN_FINI_ARRAYSZ, "DT_FINI_ARRAY", "DT_FINI_ARRAYSZ", 0},
         {DYN_VERNEED, DYN_VERSYM, "DT_VERNEED", "DT_VERSYM", 0},
@@ -189,7 +198,7 @@ check_tables_lie(Check *check)
         {DYN_VERSYM, DYN_COUNT, sizeof(ElfW(Half)), "table of versions"},
         {DYN_RELA, DYN_RELASZ, sizeof(ElfW(Rela)), "relocation table"},
         {DYN_RELR, DYN_RELRSZ, sizeof(ElfW(Addr)), "table of relative relocations"},
-        {DYN_JMPREL, DYN_PLTRELSZ, sizeof(ElfW(Rela)), "relocation table of functions"},
+        {DYN_JMPREL, DYN_PLTRELSZ, PLT_RELOCATIONS == 0 ? ALIGNMENT : sizeof(ElfW(Rela)), "relocation table of functions"},
     };
 
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
@@ -199,11 +208,12 @@ check_tables_lie(Check *check)
         if (!check_has(check, tables[i].tag) || size == 0) {
             continue;
         }
-        if (tables[i].tag == DYN_JMPREL && check_value(check, DYN_PLTREL) != DT_RELA) {
-            continue;
-        }
         if (!check_locate(check, address, size, &offset)) {
             return refuse_place(check, tables[i].name, address, size);
+        }
+        if (item >= ALIGNMENT && address % ALIGNMENT != 0) {
+            return elf_refuse(check->reason, FILE_INVALID, "the %s is not aligned: it lies at address 0x%llx", tables[i].name,
+                              (unsigned long long)address);
         }
         if (size % item != 0) {
             return elf_refuse(check->reason, FILE_INVALID, "the %s has %llu bytes, expected a multiple of %llu",

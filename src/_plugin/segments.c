@@ -170,6 +170,20 @@ check_phdr(const Check *check, const ElfW(Phdr) *segment, const ElfW(Ehdr) *head
     return FILE_OK;
 }
 
+/* Whoever throws an exception, or unwinds the stack for another reason, reads it. */
+static FileStatus
+check_unwinding(Check *check, const ElfW(Phdr) *table)
+{
+    uint64_t offset;
+
+    if (table->p_filesz > 0 && !check_locate(check, table->p_vaddr, table->p_filesz, &offset)) {
+        return elf_refuse(check->reason, FILE_INVALID,
+                          "PT_GNU_EH_FRAME (%llu bytes at address 0x%llx) lies outside every segment that is loaded",
+                          (unsigned long long)table->p_filesz, (unsigned long long)table->p_vaddr);
+    }
+    return FILE_OK;
+}
+
 /* It is made read-only at last, in whole pages: linkers round its end up, beyond that of its segment. */
 static FileStatus
 check_relro(Check *check, const ElfW(Phdr) *relro)
@@ -236,6 +250,8 @@ check_other(Check *check, size_t i, const ElfW(Ehdr) *header)
         return check_tls(check, segment);
     case PT_PHDR:
         return check_phdr(check, segment, header);
+    case PT_GNU_EH_FRAME:
+        return check_unwinding(check, segment);
     case PT_GNU_RELRO:
         return check_relro(check, segment);
     case PT_NOTE:

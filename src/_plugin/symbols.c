@@ -1,6 +1,8 @@
 /* The symbols that can be reached, by name or by a relocation. */
 #include "check.h"
 
+#include <string.h>
+
 #ifdef __ELF__
 
 enum { SYMBOLS_AT_ONCE = CHUNK / sizeof(ElfW(Sym)) };
@@ -37,6 +39,30 @@ check_defined(Check *check, const ElfW(Sym) *symbol, size_t index)
     return FILE_OK;
 }
 
+/* The loader looks for a symbol in other libraries if its binding and its visibility say so; otherwise it would take one
+ * that is not defined for the library's first byte. */
+static inline bool
+is_lost(const ElfW(Sym) *symbol)
+{
+    unsigned visibility = symbol->st_other & 3;
+
+    return symbol->st_info >> 4 == STB_LOCAL || visibility == STV_HIDDEN || visibility == STV_INTERNAL;
+}
+
+static FileStatus
+check_undefined(Check *check, const ElfW(Sym) *symbol, size_t index)
+{
+    static const ElfW(Sym) none;
+
+    if (index != 0) {
+        return elf_refuse(check->reason, FILE_INVALID, "symbol %zu is defined nowhere, but is not to be found elsewhere", index);
+    }
+    if (memcmp(symbol, &none, sizeof none) != 0) {
+        return elf_refuse(check->reason, FILE_INVALID, "the symbol table does not begin with the symbol that is none");
+    }
+    return FILE_OK;
+}
+
 static FileStatus
 check_piece(Check *check, const ElfW(Sym) *symbols, size_t first, size_t count)
 {
@@ -45,18 +71,20 @@ check_piece(Check *check, const ElfW(Sym) *symbols, size_t first, size_t count)
 
     for (size_t i = 0; i < count; i++) {
         const ElfW(Sym) *symbol = &symbols[i];
+        FileStatus status = FILE_OK;
 
         if (symbol->st_name > last_name) {
             last_name = symbol->st_name;
             last = i;
         }
-        if (symbol->st_shndx != SHN_UNDEF
-            && (!is_inside(check, symbol->st_value) || (symbol->st_info & 0xf) == STT_GNU_IFUNC)) {
-            FileStatus status = check_defined(check, symbol, first + i);
-
-            if (status != FILE_OK) {
-                return status;
-            }
+        if (symbol->st_shndx == SHN_UNDEF) {
+            status = is_lost(symbol) ? check_undefined(check, symbol, first + i) : FILE_OK;
+        }
+        else if (!is_inside(check, symbol->st_value) || (symbol->st_info & 0xf) == STT_GNU_IFUNC) {
+            status = check_defined(check, symbol, first + i);
+        }
+        if (status != FILE_OK) {
+            return status;
         }
     }
     check_name(check, last_name, "symbol", first + last);
@@ -69,9 +97,7 @@ symbols_check(Check *check)
     size_t total = check->symbol_count > check->symbol_used ? check->symbol_count : check->symbol_used;
     uint64_t offset;
 
-    if (total == 0) {
-        return FILE_OK;
-    }
+    total = total == 0 ? 1 : total;
     if (!check_locate(check, check_value(check, DYN_SYMTAB), total * sizeof(ElfW(Sym)), &offset)) {
         return check_cut(check);
     }
