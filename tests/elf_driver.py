@@ -10,7 +10,7 @@ import pytest
 import support
 
 PARTS = support.TESTS.parent / "src" / "_plugin"
-CHECK = ["check", "segments", "dynamic", "hashes", "slots", "relocs", "symbols", "versions"]
+CHECK = ["check", "segments", "dynamic", "hashes", "slots", "relocs", "symbols", "versions", "needed"]
 NAMES = ["elf", "format", "note", "symtab", "exports", "image", *CHECK]
 SOURCES = [support.TESTS / "native" / "test_elf.c", *(PARTS / f"{name}.c" for name in NAMES)]
 FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror", "-g", "-O1"]

@@ -131,6 +131,22 @@ FileStatus symbols_check(Check *check);
 /* versions.c: versions that are needed and defined, and those of the symbols. */
 FileStatus versions_check(Check *check);
 
+/* ------------------------------------------------------------------ needed.c: libraries beside the file */
+
+enum { NEIGHBOURS_MAX = 64 };      /* the rest is left to the loader */
+
+/* Files that are to be checked too.  Owned: needed_free.  Zeroed, it is empty. */
+typedef struct {
+    char *paths[NEIGHBOURS_MAX];
+    FileIdentity files[NEIGHBOURS_MAX];
+    size_t count;
+} Neighbours;
+
+/* Add the libraries that the accepted file at `path` needs and that exist where its $ORIGIN leads, each file once.
+ * Returns 0, or -1 if memory is short. */
+int needed_find(ElfFile *file, const FileFacts *facts, const char *path, Neighbours *neighbours);
+void needed_free(Neighbours *neighbours);
+
 #endif /* __ELF__ */
 
 #endif

@@ -16,6 +16,7 @@
 
 enum {
     HEADERS_MAX = 1024,            /* program headers; real libraries have about ten */
+    PATH_SHOWN = 500,              /* bytes of a path in a reason */
     NAME_MAX_READ = 256,           /* bytes of a soname, the NUL included */
 };
 
@@ -327,26 +328,82 @@ elf_open(const char *path, ElfFile *file, FileFacts *facts, char reason[REASON_M
     return file->error != 0 ? system_refused(facts, file->error) : status;
 }
 
-FileStatus
-elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
+#ifdef __ELF__
+
+/* One file; those that are to be checked because of it are added to `neighbours`. */
+static FileStatus
+read_one(const char *path, FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX])
 {
     ElfFile file;
     FileStatus status = elf_open(path, &file, facts, reason);
 
-#ifdef __ELF__
     if (status == FILE_OK) {
         status = read_notes(&file, facts, reason);
     }
     if (status == FILE_OK) {
         status = read_soname(&file, facts);
     }
+    if (status == FILE_OK && needed_find(&file, facts, path, neighbours) != 0) {
+        status = system_refused(facts, ENOMEM);
+    }
     if (file.error != 0) {
         status = system_refused(facts, file.error);
     }
-#endif
     elf_close(&file);
     if (status != FILE_OK) {
         elf_free(facts);
     }
     return status;
 }
+
+/* The loader passes over a file that is absent, or for another machine, and looks further; one that is damaged it takes. */
+static FileStatus
+read_neighbours(FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX])
+{
+    for (size_t i = 0; i < neighbours->count; i++) {
+        char what[REASON_MAX];
+        FileFacts other;
+        FileStatus status = read_one(neighbours->paths[i], &other, neighbours, what);
+
+        elf_free(&other);
+        if (status == FILE_ERRNO && other.error == ENOMEM) {
+            return system_refused(facts, ENOMEM);
+        }
+        if (status == FILE_INVALID) {
+            return elf_refuse(reason, status, "needs %.*s: %s", PATH_SHOWN, neighbours->paths[i], what);
+        }
+    }
+    return FILE_OK;
+}
+
+FileStatus
+elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
+{
+    Neighbours neighbours;
+    FileStatus status;
+
+    neighbours.count = 0;
+    status = read_one(path, facts, &neighbours, reason);
+    if (status == FILE_OK) {
+        status = read_neighbours(facts, &neighbours, reason);
+    }
+    needed_free(&neighbours);
+    if (status != FILE_OK) {
+        elf_free(facts);
+    }
+    return status;
+}
+
+#else
+
+FileStatus
+elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
+{
+    ElfFile file;
+    FileStatus status = elf_open(path, &file, facts, reason);
+
+    elf_close(&file);
+    return status;
+}
+
+#endif /* __ELF__ */
