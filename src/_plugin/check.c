@@ -139,8 +139,7 @@ check_name(Check *check, uint64_t offset, const char *what, size_t index)
 static FileStatus
 check_names_end(Check *check)
 {
-    uint64_t strings = check_value(check, DYN_STRTAB), size = check_value(check, DYN_STRSZ);
-    uint64_t at = check->last_name.offset, room, offset;
+    uint64_t size = check_value(check, DYN_STRSZ), at = check->last_name.offset, offset;
     char piece[NAME_PIECE];
 
     if (check->last_name.what == NULL) {
@@ -151,14 +150,16 @@ check_names_end(Check *check)
                           check->last_name.what, check->last_name.index, (unsigned long long)at,
                           (unsigned long long)size);
     }
-    for (room = check_room(check, strings + at); room > 0; room -= size, at += size) {
-        size = room < sizeof piece ? room : sizeof piece;
-        if (!check_locate(check, strings + at, size, &offset) || !elf_pread(check->file, offset, piece, (size_t)size)) {
+    for (uint64_t address = check_value(check, DYN_STRTAB) + at, room; (room = check_room(check, address)) > 0;) {
+        size_t count = room < sizeof piece ? (size_t)room : sizeof piece;
+
+        if (!check_locate(check, address, count, &offset) || !elf_pread(check->file, offset, piece, count)) {
             return check_cut(check);
         }
-        if (memchr(piece, '\0', (size_t)size) != NULL) {
+        if (memchr(piece, '\0', count) != NULL) {
             return FILE_OK;
         }
+        address += count;
     }
     return elf_refuse(check->reason, FILE_INVALID, "the name of %s %zu does not end", check->last_name.what,
                       check->last_name.index);
@@ -170,8 +171,8 @@ static FileStatus
 check_tables(Check *check)
 {
     static FileStatus (*const parts[])(Check *) = {
-        dynamic_read,  dynamic_check, hashes_check,   slots_begin, relocs_check,
-        slots_end,     symbols_check, versions_check, check_names_end,
+        dynamic_read, dynamic_check, check_names_end, hashes_check,   slots_begin,
+        relocs_check, slots_end,     symbols_check,   versions_check, check_names_end,
     };
     FileStatus status = FILE_OK;
 
