@@ -46,6 +46,14 @@ class TestRelocations:
 
         assert f"writes to address {address:#x}: no place to write to" in refused(elf, patch)
 
+    @pytest.mark.parametrize("kind", ["GLOB_DAT", "JUMP_SLOT", "DTPMOD"])
+    def test_aligned(self, elf: Driver, patch: Patch, kind: str) -> None:
+        """Words of the table of addresses are aligned."""
+        at = patch.relocation(kind) + ep.R_OFFSET
+        patch.put(at, "Q", patch.get(at, "Q") + 1)
+
+        assert "no place to write to" in refused(elf, patch)
+
     def test_text(self, elf: Driver, patch: Patch) -> None:
         """Code may be written if the library says so; real ones do."""
         patch.put(patch.relocation("WORD") + ep.R_OFFSET, "Q", patch.loaded(ep.PF_R | ep.PF_X)[0])

@@ -96,6 +96,7 @@ class TestSegments:
             (segment(ep.PT_GNU_EH_FRAME, ep.P_VADDR, FAR), "PT_GNU_EH_FRAME"),
             (segment(ep.PT_GNU_STACK, ep.P_FLAGS, 7, 0, "I"), "executable stack"),
             (segment(ep.PT_GNU_STACK, ep.P_TYPE, 6, 0, "I"), "PT_PHDR"),
+            (segment(ep.PT_GNU_STACK, ep.P_TYPE, 0x60000000, 0, "I"), "no PT_GNU_STACK"),
             (segment(ep.PT_NOTE, ep.P_ALIGN, 8), "GNU property"),
             (endless_dynamic, "does not end"),
             (read_only_dynamic, "read-only segment"),

@@ -14,6 +14,7 @@
 
 enum {
     ENTRIES_AT_ONCE = CHUNK / sizeof(ElfW(Dyn)),
+    ENTRIES_MAX = 16384,           /* a library that needs a thousand others has a tenth of that; each is looked at often */
     ALIGNMENT = sizeof(ElfW(Addr)),
 #if defined __LP64__
     PLT_RELOCATIONS = DT_RELA,
@@ -109,6 +110,9 @@ dynamic_read(Check *check)
         if (entries[at].d_tag == DT_NULL) {
             check->file->dynamic_count = i;
             return FILE_OK;
+        }
+        if (i == ENTRIES_MAX) {
+            return elf_refuse(check->reason, FILE_INVALID, "the dynamic section has more than %d entries", ENTRIES_MAX);
         }
         take_entry(check, &entries[at], i);
     }

@@ -17,6 +17,7 @@ typedef enum {
     DOES_RELATIVE,                 /* writes the load address plus the addend */
     DOES_IRELATIVE,                /* calls the function there, writes what it returns */
     DOES_ADDRESS,                  /* writes a symbol's address in a word */
+    DOES_SLOT,                     /* the same, in a word of the table of addresses */
     DOES_HALF,                     /* the same or less in four bytes */
     DOES_COPY,                     /* copies the symbol's object */
     DOES_TLS,                      /* writes a word about a thread-local symbol */
@@ -35,10 +36,10 @@ deed_of(uint32_t type)
     switch (type) {
     case R_X86_64_RELATIVE: return DOES_RELATIVE;
     case R_X86_64_IRELATIVE: return DOES_IRELATIVE;
-    case R_X86_64_64:
-    case R_X86_64_SIZE64:
     case R_X86_64_GLOB_DAT:
-    case R_X86_64_JUMP_SLOT: return DOES_ADDRESS;
+    case R_X86_64_JUMP_SLOT: return DOES_SLOT;
+    case R_X86_64_64:
+    case R_X86_64_SIZE64: return DOES_ADDRESS;
     case R_X86_64_32:
     case R_X86_64_PC32:
     case R_X86_64_SIZE32: return DOES_HALF;
@@ -62,9 +63,9 @@ deed_of(uint32_t type)
     switch (type) {
     case R_AARCH64_RELATIVE: return DOES_RELATIVE;
     case R_AARCH64_IRELATIVE: return DOES_IRELATIVE;
-    case R_AARCH64_ABS64:
     case R_AARCH64_GLOB_DAT:
-    case R_AARCH64_JUMP_SLOT: return DOES_ADDRESS;
+    case R_AARCH64_JUMP_SLOT: return DOES_SLOT;
+    case R_AARCH64_ABS64: return DOES_ADDRESS;
     case R_AARCH64_COPY: return DOES_COPY;
     case R_AARCH64_TLS_DTPMOD:
     case R_AARCH64_TLS_DTPREL: return DOES_TLS;
@@ -134,7 +135,7 @@ check_tls(Check *check, const Table *table, size_t index, const ElfW(Rela) *rela
     bool own = true;
     ElfW(Sym) entry;
 
-    if (!may_write(check, rela->r_offset, deed == DOES_DESCRIPTOR ? 2 * WORD : WORD)) {
+    if (!may_write(check, rela->r_offset, deed == DOES_DESCRIPTOR ? 2 * WORD : WORD) || rela->r_offset % WORD != 0) {
         return refuse_place(check, table, index, rela->r_offset);
     }
     if (symbol != 0) {
@@ -187,17 +188,19 @@ check_one(Check *check, const Table *table, size_t index, const ElfW(Rela) *rela
     else if (deed == DOES_COPY) {
         status = check_copy(check, table, index, rela);
     }
-    else if (deed != DOES_NOTHING && !may_write(check, rela->r_offset, deed == DOES_HALF ? 4 : WORD)) {
+    else if (deed != DOES_NOTHING
+             && (!may_write(check, rela->r_offset, deed == DOES_HALF ? 4 : WORD)
+                 || (deed == DOES_SLOT && rela->r_offset % WORD != 0))) {
         status = refuse_place(check, table, index, rela->r_offset);
     }
     if (status == FILE_OK && deed == DOES_IRELATIVE) {
         status = check_irelative(check, table, index, rela);
     }
     if (status == FILE_OK && deed != DOES_NOTHING && slots_concern(check, rela->r_offset)) {
-        status = deed == DOES_RELATIVE  ? slots_fill(check, rela->r_offset, (uint64_t)rela->r_addend)
-                 : deed == DOES_ADDRESS ? slots_fill_symbol(check, rela->r_offset, SYMBOL_OF(rela->r_info),
-                                                            (uint64_t)rela->r_addend)
-                                        : slots_fill(check, rela->r_offset, 0);
+        bool by_symbol = deed == DOES_ADDRESS || deed == DOES_SLOT;
+
+        status = by_symbol ? slots_fill_symbol(check, rela->r_offset, SYMBOL_OF(rela->r_info), (uint64_t)rela->r_addend)
+                           : slots_fill(check, rela->r_offset, deed == DOES_RELATIVE ? (uint64_t)rela->r_addend : 0);
     }
     return status;
 }

@@ -206,15 +206,54 @@ check_relro(Check *check, const ElfW(Phdr) *relro)
                       (unsigned long long)relro->p_memsz, (unsigned long long)relro->p_vaddr);
 }
 
-/* The loader steps over notes of this alignment, looking for its properties, which it believes. */
+static uint64_t
+padded(uint64_t size)
+{
+    return (size + PROPERTY_ALIGN - 1) & ~(uint64_t)(PROPERTY_ALIGN - 1);
+}
+
+/* The loader steps over the notes, looking for its properties, which it believes. */
+static FileStatus
+check_notes(Check *check, uint64_t offset, uint64_t size)
+{
+    struct {
+        ElfW(Nhdr) note;
+        char owner[4];
+    } head;
+    const unsigned char *piece = NULL;
+    uint64_t from = 0, have = 0;   /* what `piece` holds of the segment */
+
+    for (uint64_t at = 0; at + sizeof head <= size;) {
+        uint64_t desc;
+
+        if (at < from || at + sizeof head > from + have) {
+            from = at;
+            have = size - at < CHUNK ? size - at : CHUNK;
+            piece = check_chunk(check, offset + from, (size_t)have);
+        }
+        if (piece == NULL) {
+            return check_cut(check);
+        }
+        memcpy(&head, piece + (at - from), sizeof head);
+        desc = at + padded(sizeof head.note + (uint64_t)head.note.n_namesz);
+        if (head.note.n_namesz == sizeof head.owner && head.note.n_type == PROPERTY_TYPE
+            && memcmp(head.owner, "GNU", sizeof head.owner) == 0 && desc + head.note.n_descsz > size) {
+            return elf_refuse(check->reason, FILE_INVALID, "the GNU property note ends at byte %llu of %llu",
+                              (unsigned long long)(desc + head.note.n_descsz), (unsigned long long)size);
+        }
+        at = desc + padded(head.note.n_descsz);
+    }
+    return FILE_OK;
+}
+
+/* Notes of this alignment only; others the loader passes over. */
 static FileStatus
 check_properties(Check *check, size_t i)
 {
     const ElfW(Phdr) *segment = &check->segments[i];
     uint64_t size = segment->p_memsz, offset;
-    ElfW(Nhdr) note;
 
-    if (segment->p_align != PROPERTY_ALIGN || size < sizeof note) {
+    if (segment->p_align != PROPERTY_ALIGN || size < sizeof(ElfW(Nhdr))) {
         return FILE_OK;
     }
     if (!check_locate(check, segment->p_vaddr, size, &offset)) {
@@ -222,22 +261,7 @@ check_properties(Check *check, size_t i)
                           "segment %zu (notes, %llu bytes at address 0x%llx) lies outside every segment that is loaded", i,
                           (unsigned long long)size, (unsigned long long)segment->p_vaddr);
     }
-    for (uint64_t at = 0; at + sizeof note < size;) {
-        uint64_t desc;
-        char owner[4];
-
-        if (!elf_pread(check->file, offset + at, &note, sizeof note)) {
-            return check_cut(check);
-        }
-        desc = at + ((sizeof note + (uint64_t)note.n_namesz + PROPERTY_ALIGN - 1) & ~(uint64_t)(PROPERTY_ALIGN - 1));
-        if (note.n_namesz == sizeof owner && note.n_type == PROPERTY_TYPE && desc + note.n_descsz > size
-            && elf_pread(check->file, offset + at + sizeof note, owner, sizeof owner) && memcmp(owner, "GNU", 4) == 0) {
-            return elf_refuse(check->reason, FILE_INVALID, "the GNU property note ends at byte %llu of %llu",
-                              (unsigned long long)(desc + note.n_descsz), (unsigned long long)size);
-        }
-        at = desc + (((uint64_t)note.n_descsz + PROPERTY_ALIGN - 1) & ~(uint64_t)(PROPERTY_ALIGN - 1));
-    }
-    return FILE_OK;
+    return check_notes(check, offset, size);
 }
 
 static FileStatus
@@ -257,14 +281,30 @@ check_other(Check *check, size_t i, const ElfW(Ehdr) *header)
     case PT_NOTE:
     case PT_GNU_PROPERTY:
         return check_properties(check, i);
-    case PT_GNU_STACK:
-        if ((segment->p_flags & PF_X) != 0) {
-            return elf_refuse(check->reason, FILE_INVALID, "asks for an executable stack: link it with -z noexecstack");
-        }
-        return FILE_OK;
     default:
         return FILE_OK;
     }
+}
+
+/* Where a library does not tell, the loader of these machines takes it that it wants to execute its stack. */
+static FileStatus
+check_stack(const Check *check)
+{
+    const ElfW(Phdr) *stack = NULL;
+
+    for (size_t i = 0; i < check->segment_count; i++) {
+        stack = check->segments[i].p_type == PT_GNU_STACK ? &check->segments[i] : stack;
+    }
+    if (stack != NULL && (stack->p_flags & PF_X) != 0) {
+        return elf_refuse(check->reason, FILE_INVALID, "asks for an executable stack: link it with -z noexecstack");
+    }
+#if defined __GLIBC__ && (defined __x86_64__ || defined __aarch64__)
+    if (stack == NULL) {
+        return elf_refuse(check->reason, FILE_INVALID,
+                          "asks for an executable stack, as it has no PT_GNU_STACK: link it with -z noexecstack");
+    }
+#endif
+    return FILE_OK;
 }
 
 FileStatus
@@ -275,7 +315,7 @@ segments_check(Check *check, const ElfW(Ehdr) *header)
     for (size_t i = 0; status == FILE_OK && i < check->segment_count; i++) {
         status = check_other(check, i, header);
     }
-    return status;
+    return status == FILE_OK ? check_stack(check) : status;
 }
 
 /* ------------------------------------------------------------------ sections */

@@ -8,6 +8,7 @@
 
 enum {
     VERSIONS_AT_ONCE = CHUNK / sizeof(ElfW(Half)),
+    LIBRARIES_MAX = 4096,          /* that versions are needed of; each is looked for among those that are needed */
     PIECE = 1024,                  /* bytes of a list that are read at once */
     NUMBER = 0x7fff,               /* of a version; the bit above tells that it is hidden */
     NAME_COMPARED = 256,           /* bytes; no file name is longer */
@@ -140,6 +141,9 @@ check_needs(Check *check, uint64_t address, size_t *last)
             check_name(check, version.vna_name, "needed version", i);
             *last = (version.vna_other & NUMBER) > *last ? version.vna_other & NUMBER : *last;
             at += version.vna_next;
+        }
+        if (status == FILE_OK && i == LIBRARIES_MAX) {
+            return elf_refuse(check->reason, FILE_INVALID, "needs versions of more than %d libraries", LIBRARIES_MAX);
         }
         if (status == FILE_OK) {
             status = check_needed_by(check, need.vn_file, i);
