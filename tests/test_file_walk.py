@@ -1,4 +1,4 @@
-"""Every library that the loader accepts is accepted: those of the Python in use, and of the system's library folders."""
+"""Every library that the loader accepts is accepted: those of the Python in use, and of the system's folders."""
 
 import os
 import subprocess
