@@ -83,6 +83,15 @@ class TestRelocations:
 
         assert "calls a function at address 0xfffffffffffffff8" in refused(elf, patch)
 
+    @pytest.mark.parametrize(("type", "symbol"), [("COPY", 1), ("RELATIVE", 0), ("JUMP_SLOT", 0)])
+    def test_function(self, elf: Driver, patch: Patch, type: str, symbol: int) -> None:
+        """What calls go through becomes the address of a symbol, not of anything else."""
+        at = patch.relocation("JUMP_SLOT")
+        patch.put(at + ep.R_INFO, "I", ep.RELOCATIONS[type])
+        patch.put(at + ep.R_SYMBOL, "I", symbol)
+
+        assert f"of type {ep.RELOCATIONS[type]} and for symbol {symbol}, gives no address" in refused(elf, patch)
+
     def test_addend(self, elf: Driver, patch: Patch) -> None:
         """A JUMP_SLOT may have any addend."""
         patch.put(patch.relocation("JUMP_SLOT") + ep.R_ADDEND, "q", -1)

@@ -86,6 +86,7 @@ deed_of(uint32_t type)
 /* One table of relocations, for reasons. */
 typedef struct {
     const char *name;
+    bool calls;                    /* it fills in what the library's calls go through */
     size_t relative_count;         /* so many at the beginning, the loader believes, are relative */
     size_t index;                  /* of the first of the relocations in hand */
 } Table;
@@ -176,12 +177,27 @@ check_irelative(Check *check, const Table *table, size_t index, const ElfW(Rela)
     return FILE_OK;
 }
 
+/* A place that calls go through must become the address of a function, sooner or later. */
+static bool
+is_odd(const Table *table, const ElfW(Rela) *rela, Deed deed)
+{
+    if (deed == DOES_SLOT) {
+        return SYMBOL_OF(rela->r_info) == 0;
+    }
+    return table->calls && deed != DOES_IRELATIVE && deed != DOES_DESCRIPTOR
+           && (deed != DOES_NOTHING || TYPE_OF(rela->r_info) == 0);
+}
+
 static FileStatus
 check_one(Check *check, const Table *table, size_t index, const ElfW(Rela) *rela)
 {
     Deed deed = deed_of(TYPE_OF(rela->r_info));
     FileStatus status = FILE_OK;
 
+    if (is_odd(table, rela, deed)) {
+        return elf_refuse(check->reason, FILE_INVALID, "relocation %zu of the %s, of type %u and for symbol %zu, gives no address",
+                          table->index + index, table->name, (unsigned)TYPE_OF(rela->r_info), SYMBOL_OF(rela->r_info));
+    }
     if (deed == DOES_TLS || deed == DOES_STATIC_TLS || deed == DOES_DESCRIPTOR) {
         status = check_tls(check, table, index, rela, deed);
     }
@@ -324,7 +340,7 @@ FileStatus
 relocs_check(Check *check)
 {
     Table data = {.name = "relocation table", .relative_count = (size_t)check_value(check, DYN_RELACOUNT)};
-    Table functions = {.name = "relocation table of functions"};
+    Table functions = {.name = "relocation table of functions", .calls = true};
     FileStatus status = check_relr(check);
 
     if (status == FILE_OK) {
