@@ -10,6 +10,9 @@ INSTALL := $(BIN)/python -m pip install -qq
 # What the package is made of: a change in any of these installs it anew.
 SOURCES := setup.py pyproject.toml MANIFEST.in \
     $(shell find src -type f \( -name '*.c' -o -name '*.h' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \))
+# Of each fuzz target.
+FUZZ_SECONDS ?= 60
+percent := %
 ASAN_VENV := .venv-asan
 # Compilers that the tests start run without the preloaded sanitizer. C++ in a plugin wants its runtime from the start.
 ASAN_RUN = env PYTHONMALLOC=malloc \
@@ -19,7 +22,7 @@ ASAN_RUN = env PYTHONMALLOC=malloc \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help doctor venv demo test lint format types asan torture dist clean
+.PHONY: help doctor venv demo test lint format types asan fuzz torture dist clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +60,11 @@ asan:  ## run the suite with the extension under AddressSanitizer and UBSan
 	$(MAKE) VENV=$(ASAN_VENV) $(ASAN_VENV)/.test
 	$(ASAN_RUN) $(ASAN_VENV)/bin/python -m pytest -m "not packaging" $(PYTEST)
 
+fuzz: build/fuzz/file_fuzz build/fuzz/declare_fuzz  ## fuzz the file check and the parser (FUZZ_SECONDS=3600 for an hour each)
+	fuzz/make_seeds.sh build/fuzz/file_fuzz.seeds
+	fuzz/run.sh file_fuzz $(FUZZ_SECONDS) build/fuzz/file_fuzz.seeds -max_len=8192
+	fuzz/run.sh declare_fuzz $(FUZZ_SECONDS) fuzz/seeds -dict=fuzz/declare.dict
+
 torture: venv  ## open 200,000 damaged libraries and count what becomes of the process (TORTURE="--every 20" for fewer)
 	$(BIN)/python fuzz/torture.py $(TORTURE)
 
@@ -67,6 +75,16 @@ dist: $(VENV)/.test  ## make the source distribution and the wheel in dist/
 clean:  ## remove everything that was made
 	rm -rf .venv .venv-* build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .cache
 	find src tests examples tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The parts of the core that each fuzz target is made of.
+FUZZ_FLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I src/_plugin
+file_fuzz_PARTS := elf format note symtab exports check segments dynamic hashes slots relocs symbols versions needed
+declare_fuzz_PARTS := lex type specify rules declare entry naming scope hosted key
+
+.SECONDEXPANSION:
+build/fuzz/%: fuzz/%.c $$(patsubst $$(percent),src/_plugin/$$(percent).c,$$($$*_PARTS)) $(wildcard src/_plugin/*.h)
+	@mkdir -p build/fuzz
+	clang $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
 
 # Each stamp says that what it is named after is up to date in $(VENV).
 $(VENV)/.created:

@@ -128,8 +128,27 @@ int elf_identify(const char *path, FileIdentity *identity);
 /* One file behind one descriptor, as elf.c hands it to exports.c. */
 enum { ELF_BLOCK = 16384 };        /* bytes of the file's beginning that are read at once: all of a small library */
 
+/* The older hash table has words of eight bytes on two machines. */
+#if (defined __s390x__ || defined __alpha__)
+typedef uint64_t HashWord;
+#else
+typedef uint32_t HashWord;
+#endif
+
+/* The entries of a dynamic section that are looked at, each after the DT_ of its name. */
+typedef enum {
+    DYN_STRTAB, DYN_STRSZ, DYN_SYMTAB, DYN_SYMENT, DYN_HASH, DYN_GNU_HASH,
+    DYN_VERSYM, DYN_VERDEF, DYN_VERNEED,
+    DYN_RELA, DYN_RELASZ, DYN_RELAENT, DYN_RELACOUNT, DYN_RELR, DYN_RELRSZ, DYN_RELRENT,
+    DYN_JMPREL, DYN_PLTRELSZ, DYN_PLTREL, DYN_PLTGOT, DYN_TEXTREL,
+    DYN_INIT, DYN_FINI, DYN_INIT_ARRAY, DYN_INIT_ARRAYSZ, DYN_FINI_ARRAY, DYN_FINI_ARRAYSZ,
+    DYN_SONAME, DYN_RPATH, DYN_RUNPATH, DYN_FLAGS, DYN_FLAGS_1,
+    DYN_COUNT,
+} DynamicTag;
+
 typedef struct {
-    uint64_t strtab, strsz, symtab, hash, gnu_hash, versym, soname, flags_1;    /* 0 if absent */
+    uint64_t value[DYN_COUNT];     /* 0 if absent */
+    uint64_t present;              /* a bit a tag */
 } ElfDynamic;
 
 typedef struct {
@@ -140,7 +159,7 @@ typedef struct {
     size_t dynamic_count;          /* entries */
     ElfDynamic dynamic;
     size_t block_size;             /* bytes of `block` that hold the file's beginning */
-    unsigned char block[ELF_BLOCK];
+    _Alignas(16) unsigned char block[ELF_BLOCK];
 } ElfFile;
 
 /* The first half of elf_read: everything but notes and soname.  Whatever it returns, the caller calls elf_close, and
