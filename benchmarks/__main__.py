@@ -25,7 +25,7 @@ def checked(operation: Operation, name: str, use: Use) -> bool:
         result = once(operation, use)
     except Exception as error:
         result = error
-    right = operation.expected is ... or (result == operation.expected and type(result) is type(operation.expected))
+    right = operation.expected is ... or (result == operation.expected and isinstance(result, type(operation.expected)))
     if not right:
         print(f"{name}, {operation.key}: left out: gives {result!r}, not {operation.expected!r}", file=sys.stderr)
     return right

@@ -12,8 +12,8 @@ HERE = Path(__file__).resolve().parent
 NATIVE = HERE / "native"
 FOLDER = HERE.parent / "build" / "benchmarks" / (sysconfig.get_config_var("SOABI") or "python")
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX") or ".so"
-# The same for every contestant: what setuptools would take, and hidden names.
-FLAGS = ["-O3", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-Wall"]
+# The same for every contestant: what setuptools would take, hidden names, and C that C++ exceptions pass.
+FLAGS = ["-O3", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-Wall", "-fexceptions"]
 
 
 def run(command: Sequence[str | Path]) -> str:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from . import contestants
+from . import contestants, rivals
 from .contestants import Uses
 
 CONTESTANTS: dict[str, Callable[[], Uses]] = {
@@ -13,6 +13,10 @@ CONTESTANTS: dict[str, Callable[[], Uses]] = {
     "cffi": contestants.by_cffi,
     "cffi-abi": contestants.by_cffi_abi,
     "ctypes": contestants.by_ctypes,
+    "nanobind": rivals.by_nanobind,
+    "pybind11": rivals.by_pybind11,
+    "cython": rivals.by_cython,
+    "tvm-ffi": rivals.by_tvm,
 }
 
 

@@ -64,7 +64,11 @@ get_int64(PyObject *object, int64_t *value)
     if (get_compact(object, value)) {
         return true;
     }
+#if SIZEOF_LONG == 8
+    *value = PyLong_AsLong(object); /* reads digits in place; PyLong_AsLongLong goes by way of a byte array */
+#else
     *value = PyLong_AsLongLong(object);
+#endif
     return *value != -1 || !PyErr_Occurred();
 }
 
