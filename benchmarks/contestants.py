@@ -22,7 +22,8 @@ DECLARATIONS = cffi_api.DECLARATIONS
 def load(name: str, path: Path) -> Any:
     """The extension module in that file."""
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -3,7 +3,6 @@
 import gc
 import itertools
 import random
-import statistics
 import threading
 import time
 from collections import deque
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .operations import Operation
+from .rows import Cell, cells
 
 THREADS = 4
 # Runs the loop `count` times; gives the seconds that it took.
@@ -24,17 +24,6 @@ class Use:
 
     names: Mapping[str, Any]
     statement: str | None = None
-
-
-@dataclass(frozen=True)
-class Timing:
-    """What was measured: nanoseconds a call, and ratios to the limit, each taken inside one round."""
-
-    median: float
-    best: float
-    ratio: float
-    low: float
-    high: float
 
 
 def compiled(head: str, body: str, names: Mapping[str, Any]) -> Callable[..., Any]:
@@ -145,25 +134,9 @@ def rounds(blocks: Mapping[str, tuple[Block, int]], number: int) -> Iterator[dic
         yield {name: blocks[name][0](blocks[name][1]) / blocks[name][1] for name in order}
 
 
-def summary(times: list[dict[str, float]], order: list[str], unit: int) -> dict[str, Timing]:
-    """A Timing for each name, its ratios to the first."""
-    result = {}
-    for name in sorted(times[0], key=order.index):
-        own = [each[name] for each in times]
-        ratios = sorted(each[name] / each[order[0]] for each in times)
-        quarter = len(ratios) // 4
-        result[name] = Timing(
-            median=statistics.median(own) / unit * 1e9,
-            best=min(own) / unit * 1e9,
-            ratio=statistics.median(ratios),
-            low=ratios[quarter],
-            high=ratios[-1 - quarter],
-        )
-    return result
-
-
-def measure(operation: Operation, uses: Mapping[str, Use], seconds: float, number: int) -> dict[str, Timing]:
+def measure(operation: Operation, uses: Mapping[str, Use], seconds: float, number: int) -> dict[str, Cell]:
     """Times `operation` for each contestant. The first one is the limit; "loop" is the empty loop, which is in all.
+    Values are nanoseconds a call.
 
     Args:
         operation: what is timed.
@@ -180,6 +153,8 @@ def measure(operation: Operation, uses: Mapping[str, Use], seconds: float, numbe
     gc.disable()
     try:
         counted = {name: (block, calibrated(block, seconds)) for name, block in blocks.items()}
-        return summary(list(rounds(counted, number)), list(blocks), operation.unroll)
+        times = list(rounds(counted, number))
     finally:
         gc.enable()
+    times = [{name: each[name] for name in blocks} for each in times]
+    return cells(times, next(iter(uses)), 1e9 / operation.unroll)

@@ -1,7 +1,6 @@
 """The rivals that are compiled in C++ or from Cython: how they are built, and how each does each operation."""
 
 import importlib.metadata
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -67,20 +66,3 @@ def by_tvm() -> Uses:
     uses["handle"] = Use({"f": function("counter_value"), "o": function("counter_new")(5)})
     uses["method"] = Use({"o": function("adder_new")(5)})
     return uses
-
-
-def version(package: str) -> str | None:
-    """The version of an installed package."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def tool_version(*command: str) -> str | None:
-    """The first line that a tool prints about its version."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True)
-    except OSError:
-        return None
-    return done.stdout.splitlines()[0] if done.returncode == 0 and done.stdout else None
