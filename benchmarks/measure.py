@@ -145,7 +145,7 @@ def measure(operation: Operation, uses: Mapping[str, Use], seconds: float, numbe
         number: of rounds.
     """
     if operation.way in ("busy", "threads"):  # they wait: for a GIL that changes hands every 5 ms, for a nap of 1 ms
-        seconds, number = 0.04, max(5, number // 3)
+        seconds, number = 20 * seconds, max(5, number // 3)
     blocks = {name: block_of(operation, use) for name, use in uses.items()}
     if operation.way == "loop":
         blocks["loop"] = loop(operation, Use({}, "pass"), time.thread_time)

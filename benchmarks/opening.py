@@ -82,7 +82,7 @@ def first_opens(symbols: int, number: int) -> list[dict[str, float]]:
         for _ in range(number + 2):
             order = [(name, str(next(fresh))) for name in random.sample(list(contestants), len(contestants))]
             taken = {name: contestants[name](path) for name, path in order}
-        result.append({name: taken[name] for name in contestants})
+            result.append({name: taken[name] for name in contestants})
     return result[2:]  # the first ones import what is imported when it is needed
 
 

@@ -95,7 +95,7 @@ def plot(rows: Sequence[Row], path: Path, title: str) -> None:
         points = [(row.cells[name].ratio, y) for y, row in enumerate(rows) if name in row.cells]
         size, color = (160, "crimson") if name == "plugin" else (36, f"C{(i + 3) % 10}")
         x, y = [x for x, _ in points], [y for _, y in points]
-        axes.scatter(x, y, s=size, color=color, label=name, marker=marks[i % len(marks)], zorder=2 + (name == "plugin"))  # type: ignore[arg-type]
+        axes.scatter(x, y, s=size, color=color, label=name, marker=marks[i % len(marks)], zorder=2 + (name == "plugin"))
     targets = [(row.target, y) for y, row in enumerate(rows) if row.target is not None and not row.absolute]
     axes.scatter([x for x, _ in targets], [y for _, y in targets], marker="|", s=260, color="black", label="target")
     axes.axvline(1, color="grey", linewidth=0.8)
