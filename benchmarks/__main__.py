@@ -106,7 +106,10 @@ def main() -> int:
         rows = measured(chosen)
         partial = chosen.quick or chosen.only or chosen.contestants
         folder = build.FOLDER / "results" if partial else report.RESULTS
-        report.write(rows, folder)
+        parts = (
+            callgrind.breakdown(["hand", "plugin"], "int64") if any(row.group == "instructions" for row in rows) else {}
+        )
+        report.write(rows, parts, folder)
         print(f"\nwritten to {folder.relative_to(build.HERE.parent)}/")
         if partial:
             return 0

@@ -4,6 +4,7 @@ One process for each contestant does all operations. callgrind collects only bel
 writes its counters out each time that this function returns.
 """
 
+import json
 import os
 import re
 import shutil
@@ -40,18 +41,46 @@ def workload(name: str, keys: list[str]) -> list[str]:
     return done
 
 
+def dumps(name: str, keys: list[str], folder: Path) -> dict[str, tuple[Path, Path]]:
+    """Runs the workload: the dumps of N and of 2 N calls of each operation."""
+    out = folder / "out"
+    options = ["--tool=callgrind", f"--callgrind-out-file={out}", "--toggle-collect=benchmark_collected"]
+    command = ["valgrind", *options, "--dump-after=benchmark_collected", *child_command(workload, name, keys)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"valgrind failed: {done.stderr.strip()[-500:]}")
+    present = json.loads(done.stdout.splitlines()[-1])
+    return {key: (Path(f"{out}.{2 * i + 1}"), Path(f"{out}.{2 * i + 2}")) for i, key in enumerate(present)}
+
+
 def counted(name: str, keys: list[str]) -> dict[str, float]:
     """Instructions a call, by operation."""
     with tempfile.TemporaryDirectory(prefix="plugin-bench-") as folder:
-        out = Path(folder) / "out"
-        options = ["--tool=callgrind", f"--callgrind-out-file={out}", "--toggle-collect=benchmark_collected"]
-        command = ["valgrind", *options, "--dump-after=benchmark_collected", *child_command(workload, name, keys)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise RuntimeError(f"valgrind failed: {done.stderr.strip()[-500:]}")
-        totals = [total(Path(f"{out}.{i}")) for i in range(1, 1 + len(list(Path(folder).glob("out.*"))))]
-    present = [each for each in KEYS if each in done.stdout.splitlines()[-1]]
-    return {key: (totals[2 * i + 1] - totals[2 * i]) / CALLS for i, key in enumerate(present)}
+        found = dumps(name, keys, Path(folder))
+        return {key: (total(twice) - total(once)) / CALLS for key, (once, twice) in found.items()}
+
+
+def by_function(name: str, key: str) -> dict[str, float]:
+    """Where the instructions of one call go: the function's own, by function; those of less than one are left out."""
+    with tempfile.TemporaryDirectory(prefix="plugin-bench-") as folder:
+        path = dumps(name, [key], Path(folder))[key][1]
+        command = ["callgrind_annotate", "--threshold=100", "--auto=no", str(path)]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        whole = total(path) / (2 * CALLS)
+    found: dict[str, float] = {}
+    for count, function in re.findall(r"^ *([\d,]+) \([\d. ]+%\)  \S*?:(\S+)", text, re.MULTILINE):
+        own = int(count.replace(",", "")) / (2 * CALLS)
+        if 1 <= own < whole:  # the whole is listed for every frame above, too, with what it called
+            name = function.partition("'")[0]  # 'f'2' is f in a recursion
+            found[name] = round(found.get(name, 0) + own, 1)
+    return found
+
+
+def breakdown(names: list[str], key: str) -> dict[str, dict[str, float]]:
+    """`by_function` of each contestant; empty without valgrind."""
+    if shutil.which("callgrind_annotate") is None:
+        return {}
+    return {name: by_function(name, key) for name in names}
 
 
 def total(path: Path) -> int:

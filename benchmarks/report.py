@@ -1,7 +1,7 @@
 """Writes what was measured: Markdown, JSON and a plot for each Python, and the newest results into README.md."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from .rows import Cell, Row
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 README = HERE / "README.md"
+# Instructions by function, by contestant.
+Breakdown = Mapping[str, Mapping[str, float]]
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 GROUPS = {
     "calls": "Calls",
@@ -67,13 +69,29 @@ def table(rows: Sequence[Row], full: bool) -> list[str]:
     return ["| " + " | ".join(cells) + " |" for cells in lines]
 
 
-def markdown(rows: Sequence[Row], facts: dict[str, str], full: bool = True) -> str:
+def shares(found: Breakdown) -> list[str]:
+    """Where the instructions of one call go, as a table."""
+    names = list(found)
+    functions = sorted(
+        {each for own in found.values() for each in own}, key=lambda each: -found[names[-1]].get(each, 0)
+    )
+    lines = [["function", *names], ["---"] * (1 + len(names))]
+    lines += [
+        [f"`{each}`", *(number(own[each]) if each in own else "" for own in found.values())] for each in functions
+    ]
+    return ["| " + " | ".join(cells) + " |" for cells in lines]
+
+
+def markdown(rows: Sequence[Row], facts: dict[str, str], found: Breakdown, full: bool = True) -> str:
     """The results as a page, or as a section of one."""
     parts = []
     for key, title in GROUPS.items():
         chosen = [row for row in rows if row.group == key]
         if chosen:
             parts += [f"{'##' if full else '####'} {title}", "", *table(chosen, full), ""]
+    if found:
+        title = "Where the instructions of one call of (int64, int64) go, the loop's included"
+        parts += [f"{'##' if full else '####'} {title}", "", *shares(found), ""]
     named = "; ".join(f"{name} {value}" for name, value in facts.items())
     return "\n".join([*parts, f"Measured with: {named}.", ""])
 
@@ -108,13 +126,13 @@ def plot(rows: Sequence[Row], path: Path, title: str) -> None:
     pyplot.close(figure)
 
 
-def write(rows: Sequence[Row], folder: Path) -> None:
+def write(rows: Sequence[Row], parts: Breakdown, folder: Path) -> None:
     """All files of this Python's results, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     tag, facts = machine.python_tag(), machine.facts()
-    data = {"facts": facts, "rows": [row.data() for row in rows]}
+    data = {"facts": facts, "rows": [row.data() for row in rows], "breakdown": parts}
     (folder / f"{tag}.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    page = f"# Results, CPython {tag}\n\n![ratios](calls-{tag}.png)\n\n" + markdown(rows, facts)
+    page = f"# Results, CPython {tag}\n\n![ratios](calls-{tag}.png)\n\n" + markdown(rows, facts, parts)
     (folder / f"{tag}.md").write_text(page, encoding="utf-8")
     for group in ("calls", "opening"):
         chosen = [row for row in rows if row.group == group]
@@ -136,7 +154,7 @@ def update_readme() -> None:
         rows = [loaded(each) for each in data["rows"]]
         link = f"All contestants: [results/{path.stem}.md](results/{path.stem}.md)."
         parts += [f"### CPython {path.stem}", "", link, "", f"![ratios](results/calls-{path.stem}.png)", ""]
-        parts += [markdown(rows, data["facts"], full=False)]
+        parts += [markdown(rows, data["facts"], data["breakdown"], full=False)]
     text = README.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
