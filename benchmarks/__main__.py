@@ -106,10 +106,8 @@ def main() -> int:
         rows = measured(chosen)
         partial = chosen.quick or chosen.only or chosen.contestants
         folder = build.FOLDER / "results" if partial else report.RESULTS
-        parts = (
-            callgrind.breakdown(["hand", "plugin"], "int64") if any(row.group == "instructions" for row in rows) else {}
-        )
-        report.write(rows, parts, folder)
+        counted = any(row.group == "instructions" for row in rows)
+        report.write(rows, callgrind.breakdown(["hand", "plugin"], "int64") if counted else {}, folder)
         print(f"\nwritten to {folder.relative_to(build.HERE.parent)}/")
         if partial:
             return 0

@@ -107,7 +107,7 @@ def rows(names: list[str], keys: list[str]) -> list[Row]:
     for operation in OPERATIONS:
         values = {name: each[operation.key] for name, each in counts.items() if operation.key in each}
         if "hand" in values:
-            title = f"{operation.title}: instructions a call"
             found = single(values, "hand")
-            result.append(Row("instructions", f"{operation.key}-instructions", title, "instructions", "hand", found))
+            key = f"{operation.key}-instructions"
+            result.append(Row("instructions", key, operation.title, "instructions", "hand", found))
     return result

@@ -72,13 +72,10 @@ def table(rows: Sequence[Row], full: bool) -> list[str]:
 def shares(found: Breakdown) -> list[str]:
     """Where the instructions of one call go, as a table."""
     names = list(found)
-    functions = sorted(
-        {each for own in found.values() for each in own}, key=lambda each: -found[names[-1]].get(each, 0)
-    )
+    functions = list(dict.fromkeys(each for name in reversed(names) for each in found[name]))
     lines = [["function", *names], ["---"] * (1 + len(names))]
-    lines += [
-        [f"`{each}`", *(number(own[each]) if each in own else "" for own in found.values())] for each in functions
-    ]
+    for each in functions:
+        lines.append([f"`{each}`", *(number(own[each]) if each in own else "" for own in found.values())])
     return ["| " + " | ".join(cells) + " |" for cells in lines]
 
 

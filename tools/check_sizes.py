@@ -13,7 +13,7 @@ FILE_LINES = [  # pattern, lines
     ("tests/**/*.py", 300),
     ("tools/*.py", 250),
     ("benchmarks/*.py", 250),
-    ("benchmarks/native/*", 600),
+    ("benchmarks/native/*.*", 600),
 ]
 
 

@@ -249,12 +249,10 @@ hand_call_many(PyObject *module, PyObject *const *args, Py_ssize_t count)
 
 /* ---- the module ---- */
 
-#define FAST(name) {#name, (PyCFunction)(void (*)(void))hand_##name, METH_FASTCALL, NULL}
-
 static PyMethodDef functions[] = {
-    FAST(nothing),   FAST(add),       FAST(add_released), FAST(add_shared), FAST(nap),        FAST(add_int32),
-    FAST(add_doubles), FAST(add_six), FAST(add_mixed),    FAST(text_length), FAST(greeting),  FAST(skip_byte),
-    FAST(sum),       FAST(copy_bytes), FAST(call_many),   {NULL, NULL, 0, NULL},
+    FAST(nothing),     FAST(add),        FAST(add_released), FAST(add_shared),      FAST(nap),      FAST(add_int32),
+    FAST(add_doubles), FAST(add_six),    FAST(add_mixed),    FAST(text_length),     FAST(greeting), FAST(skip_byte),
+    FAST(sum),         FAST(copy_bytes), FAST(call_many),    {NULL, NULL, 0, NULL},
 };
 
 static int
@@ -278,4 +276,8 @@ static PyModuleDef definition = {
     .m_slots = slots,
 };
 
-PyMODINIT_FUNC HAND_INIT(void) { return PyModuleDef_Init(&definition); }
+PyMODINIT_FUNC
+HAND_INIT(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -23,6 +23,9 @@ typedef struct {
 /* Adds the types Counter, Adder and State, and the functions that take or give them. -1 with an exception. */
 int hand_add_types(PyObject *module);
 
+/* The table's line of the built-in function hand_NAME. */
+#define FAST(name) {#name, (PyCFunction)(void (*)(void))hand_##name, METH_FASTCALL, NULL}
+
 static inline bool
 expect(Py_ssize_t count, Py_ssize_t wanted)
 {

@@ -55,9 +55,8 @@ hand_counter_value(PyObject *module, PyObject *const *args, Py_ssize_t count)
 }
 
 static PyType_Slot counter_slots[] = {{Py_tp_dealloc, Counter_dealloc}, {0, NULL}};
-static PyType_Spec counter_spec = {
-    HAND_NAME ".Counter", sizeof(CounterObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    counter_slots};
+static PyType_Spec counter_spec = {HAND_NAME ".Counter", sizeof(CounterObject), 0,
+                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, counter_slots};
 
 /* ---- Adder: an object with a method ---- */
 
@@ -129,8 +128,8 @@ static PyMethodDef adder_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot adder_slots[] = {{Py_tp_dealloc, Adder_dealloc}, {Py_tp_methods, adder_methods}, {0, NULL}};
-static PyType_Spec adder_spec = {
-    HAND_NAME ".Adder", sizeof(AdderObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, adder_slots};
+static PyType_Spec adder_spec = {HAND_NAME ".Adder", sizeof(AdderObject), 0,
+                                 Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, adder_slots};
 
 /* ---- State: a variable as an attribute ---- */
 
@@ -165,10 +164,11 @@ static PyType_Spec state_spec = {HAND_NAME ".State", sizeof(PyObject), 0, Py_TPF
 
 /* ---- into the module ---- */
 
-#define FAST(name) {#name, (PyCFunction)(void (*)(void))hand_##name, METH_FASTCALL, NULL}
-
 static PyMethodDef functions[] = {
-    FAST(counter_new), FAST(counter_value), FAST(adder_new), {NULL, NULL, 0, NULL},
+    FAST(counter_new),
+    FAST(counter_value),
+    FAST(adder_new),
+    {NULL, NULL, 0, NULL},
 };
 
 static PyTypeObject *
