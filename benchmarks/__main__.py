@@ -25,6 +25,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--contestants", metavar="NAMES", help=",".join(registry.CONTESTANTS))
     parser.add_argument("--rounds", type=int, help="number of rounds: 21, quick 9")
     parser.add_argument("--block", type=float, help="milliseconds of a block: 5, quick 2")
+    parser.add_argument("--merge", action="store_true", help="put the rows of an --only into results/ all the same")
     parser.add_argument("--readme", action="store_true", help="only put results/ into README.md again")
     return parser.parse_args()
 
@@ -107,7 +108,11 @@ def main() -> int:
         partial = chosen.quick or chosen.only or chosen.contestants
         folder = build.FOLDER / "results" if partial else report.RESULTS
         counted = any(row.group == "instructions" for row in rows)
-        report.write(rows, callgrind.breakdown(["hand", "plugin"], "int64") if counted else {}, folder)
+        parts: report.Breakdown = callgrind.breakdown(["hand", "plugin"], "int64") if counted else {}
+        if chosen.merge:
+            partial, folder = False, report.RESULTS
+            rows, parts = report.merged(rows, parts)
+        report.write(rows, parts, folder)
         print(f"\nwritten to {folder.relative_to(build.HERE.parent)}/")
         if partial:
             return 0

@@ -143,6 +143,13 @@ def loaded(data: dict[str, Any]) -> Row:
     return Row(**{**fields, "cells": {name: Cell(**cell) for name, cell in data["cells"].items()}})
 
 
+def merged(rows: Sequence[Row], parts: Breakdown) -> tuple[list[Row], Breakdown]:
+    """What results/ has of this Python, with these rows in place of those of the same key."""
+    data = json.loads((RESULTS / f"{machine.python_tag()}.json").read_text(encoding="utf-8"))
+    new = {row.key: row for row in rows}
+    return [new.get(each["key"]) or loaded(each) for each in data["rows"]], parts or data["breakdown"]
+
+
 def update_readme() -> None:
     """Put the results of every Python into README.md, between its two marks."""
     parts = [BEGIN, ""]
