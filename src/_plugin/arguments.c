@@ -6,7 +6,6 @@
 void
 arguments_pin(Frame *frame, HandleObject *handle)
 {
-    handle->uses++;
     frame->pins[frame->pin_count++] = handle;
     if (frame->parent == NULL) {
         frame->parent = handle;
@@ -16,7 +15,7 @@ arguments_pin(Frame *frame, HandleObject *handle)
 static int
 wrong_handle(const Frame *frame, const Argument *argument, PyObject *object)
 {
-    bool opaque = argument->type->record->host == NULL;
+    bool opaque = record_known(argument->type->record) == NULL;
     const char *wanted = argument->type->name;
     const HandleObject *handle = (HandleObject *)object;
     char spelling[256];
@@ -36,7 +35,7 @@ wrong_handle(const Frame *frame, const Argument *argument, PyObject *object)
 static int
 convert_implementation(Frame *frame, const Argument *argument, int number, PyObject *object, Value *value)
 {
-    const StructInfo *info = argument->type->record->host;
+    const StructInfo *info = record_known(argument->type->record);
 
     if (info->count == 0 || PyType_Check(object)) {
         return wrong_handle(frame, argument, object);
@@ -56,7 +55,7 @@ convert_handle(Frame *frame, const Argument *argument, int number, PyObject *obj
         return 0;
     }
     if (!PyObject_TypeCheck(object, state->handle)) {
-        return argument->type->record->host != NULL ? convert_implementation(frame, argument, number, object, value)
+        return record_known(argument->type->record) != NULL ? convert_implementation(frame, argument, number, object, value)
                                                     : wrong_handle(frame, argument, object);
     }
     if (!handle_is(handle, argument->type, frame->callee->library)) {
@@ -66,7 +65,7 @@ convert_handle(Frame *frame, const Argument *argument, int number, PyObject *obj
         return -1;
     }
     arguments_pin(frame, handle);
-    value->p = handle->address;
+    value->p = SHARED_LOAD(handle->address);
     if (argument->owned || (frame->signature->is_destructor && number == 0)) {
         frame->taken[frame->taken_count++] = handle;
     }
@@ -99,7 +98,7 @@ convert_address(Frame *frame, const Argument *argument, PyObject *object, Value 
             return -1;
         }
         arguments_pin(frame, (HandleObject *)object);
-        value->p = ((HandleObject *)object)->address;
+        value->p = SHARED_LOAD(((HandleObject *)object)->address);
         return 0;
     }
     switch (PyLong_Check(object) ? 0 : convert_foreign_pointer(object, &value->p)) {
@@ -271,7 +270,7 @@ start_callback(Frame *frame, const Argument *argument, int number, PyObject *obj
     }
     frame->closure_count += !argument->retained;
     data->p = closure;
-    callee->library->state->calls_back = true;
+    SHARED_STORE(callee->library->state->calls_back, true);
     return 0;
 }
 
@@ -333,7 +332,7 @@ convert_argument(Frame *frame, const Argument *argument, int number, PyObject *o
         failed = convert_strings(frame, argument, number, object, &value);
         break;
     case CONVERT_SELF:
-        value.p = frame->callee->self->address;
+        value.p = SHARED_LOAD(frame->callee->self->address);
         if (frame->signature->is_destructor && number == 0) {
             frame->taken[frame->taken_count++] = frame->callee->self;
         }
@@ -358,6 +357,35 @@ convert_argument(Frame *frame, const Argument *argument, int number, PyObject *o
     return failed;
 }
 
+/* The objects are in use from here on.  Only now: converting may have run Python code, which may have closed what was
+ * converted before, and who waits for others in it holds nothing.  An address that was read before is still right if the
+ * object can be used. */
+static int
+hold_objects(Frame *frame)
+{
+    for (int i = 0; i < frame->taken_count; i++) {
+        int passed = 0;
+
+        for (int j = 0; j < frame->pin_count; j++) {
+            passed += frame->pins[j] == frame->taken[i];
+        }
+        if (passed > 1) {
+            return convert_fail(PyExc_ValueError, &frame->where, "the object was passed twice, and the call releases it");
+        }
+        if (handle_claim(frame->taken[i], &frame->where) < 0) {
+            return -1;
+        }
+        frame->claimed++;
+    }
+    for (int i = 0; i < frame->pin_count; i++) {
+        if (handle_pin(frame->pins[i], frame->taken, frame->taken_count, &frame->where) < 0) {
+            return -1;
+        }
+        frame->pinned++;
+    }
+    return 0;
+}
+
 int
 arguments_convert(Frame *frame, PyObject *const *args)
 {
@@ -374,18 +402,9 @@ arguments_convert(Frame *frame, PyObject *const *args)
             return -1;
         }
     }
-    /* Converting may have run Python code, which may have closed what was converted before. */
     frame->where.name = NULL;
-    for (int i = 0; i < frame->pin_count; i++) {
-        if (handle_check(frame->pins[i], &frame->where) < 0) {
-            return -1;
-        }
-    }
-    for (int i = 0; i < frame->taken_count; i++) {
-        if (frame->taken[i]->uses > 1) {
-            return convert_fail(PyExc_ValueError, &frame->where,
-                                "the object is in use by a call that is under way, or was passed twice");
-        }
+    if (frame->pin_count > 0 && hold_objects(frame) < 0) {
+        return -1;
     }
     if (signature->has_lengths && fill_lengths(frame) < 0) {
         return -1;

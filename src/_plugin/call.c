@@ -8,11 +8,13 @@ invoke(const Callee *callee, const Registers *registers)
     PyThreadState *state = signature->is_blocking ? PyEval_SaveThread() : NULL;
     Value value;
 
+    EXCLUSIVE_BEGIN(section, callee->library, signature->is_exclusive)
     if (signature->result.conversion == CONVERT_SCALAR && signature->result.type->kind == TYPE_FLOAT) {
         value.d = registers_call_float(callee->address, registers, signature->stack);
     } else {
         value.i = registers_call_integer(callee->address, registers, signature->stack);
     }
+    EXCLUSIVE_END(section)
     if (state != NULL) {
         PyEval_RestoreThread(state);
     }
@@ -223,7 +225,7 @@ finish(Frame *frame, Value value, PyObject *const *args)
 {
     const Signature *signature = frame->signature;
     const LibraryObject *library = frame->callee->library;
-    bool raised = library->state->calls_back && PyErr_Occurred();       /* by a callback of this call */
+    bool raised = SHARED_LOAD(library->state->calls_back) && PyErr_Occurred();       /* by a callback of this call */
     bool failed = signature->has_error && frame->error.code != 0;
 
     if (failed && !raised) {
@@ -237,6 +239,7 @@ finish(Frame *frame, Value value, PyObject *const *args)
     for (int i = 0; i < frame->taken_count; i++) {
         handle_forget(frame->taken[i], i == 0 && signature->is_destructor);
     }
+    frame->claimed = 0;
     failed = failed || raised;
     if (!failed && signature->result.conversion == CONVERT_NOTHING && signature->out_count == 0) {
         Py_RETURN_NONE;
@@ -277,7 +280,7 @@ call_simple(const Callee *callee, PyObject *const *args)
         call_put(&registers, argument, value);
     }
     value = invoke(callee, &registers);
-    if (callee->library->state->calls_back && PyErr_Occurred()) {
+    if (SHARED_LOAD(callee->library->state->calls_back) && PyErr_Occurred()) {
         return NULL;
     }
     if (signature->result.conversion == CONVERT_SCALAR) {
@@ -331,8 +334,11 @@ put_away(Frame *frame)
     while (frame->closure_count > 0) {
         closure_stop(&frame->closures[--frame->closure_count]);
     }
-    while (frame->pin_count > 0) {
-        frame->pins[--frame->pin_count]->uses--;
+    while (frame->pinned > 0) {
+        handle_unpin(frame->pins[--frame->pinned], frame->taken, frame->taken_count);
+    }
+    while (frame->claimed > 0) {   /* the call was not made */
+        handle_unclaim(frame->taken[--frame->claimed]);
     }
 }
 
@@ -357,6 +363,7 @@ call_full(const Callee *callee, PyObject *const *args)
     frame.where = (Where){callee->name, NULL};
     frame.parent = NULL;
     frame.buffer_count = frame.pin_count = frame.taken_count = frame.closure_count = 0;
+    frame.pinned = frame.claimed = 0;
     frame.outs = outs;
     frame.lengths = lengths;
     frame.tellers = tellers;

@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <stddef.h>
+#include <time.h>
 
 /* ------------------------------------------------------------------ life */
 
@@ -32,11 +33,13 @@ handle_release(LibraryObject *library, const Release *release, void *address)
     PyErr_Fetch(&type, &value, &traceback);
     error.code = 0;
     error.message[0] = '\0';
+    EXCLUSIVE_BEGIN(section, library, !release->overlaps)
     if (release->takes_error) {
         ((FallibleDestructor)(uintptr_t)function)(address, &error);
     } else {
         ((Destructor)(uintptr_t)function)(address);
     }
+    EXCLUSIVE_END(section)
     if (error.code != 0) {
         error.message[ERROR_MESSAGE_MAX - 1] = '\0';
         raise_fact(library->state, "call_failed", "(sOOiy)", "the destructor", library->name, library->version,
@@ -70,12 +73,12 @@ PyObject *
 handle_new(LibraryObject *library, const Type *type, void *address, HandleObject *parent, const Release *release,
            bool owned)
 {
-    const StructInfo *info = type != NULL ? type->record->host : NULL;
+    const StructInfo *info = type != NULL ? record_known(type->record) : NULL;
     PyObject *known = info != NULL ? implement_find(library->state, address) : NULL;
     HandleObject *handle;
 
-    if (known != NULL) {           /* a Python object that the plugin hands back */
-        return Py_NewRef(known);
+    if (known != NULL || PyErr_Occurred()) {       /* a Python object that the plugin hands back */
+        return known;
     }
     handle = allocate(info != NULL ? info->type : library->state->pointer, library, address, release, owned);
 
@@ -103,8 +106,8 @@ handle_of_memory(const StructInfo *info, void *memory)
 bool
 handle_is(const HandleObject *handle, const Type *type, const LibraryObject *library)
 {
-    if (type->record->host != NULL) {
-        return handle->info == type->record->host;
+    if (record_known(type->record) != NULL) {
+        return handle->info == record_known(type->record);
     }
     return handle->name != NULL && handle->library == library && strcmp(handle->name, type->name) == 0;
 }
@@ -112,18 +115,20 @@ handle_is(const HandleObject *handle, const Type *type, const LibraryObject *lib
 void
 handle_forget(HandleObject *handle, bool released)
 {
-    if (handle->kept != NULL && !released) {
+    PyObject *kept = SHARED_SWAP(handle->kept, NULL);
+
+    if (kept != NULL && !released) {
         PyObject *key = PyLong_FromVoidPtr(handle->address);
 
-        if (key == NULL || retain_set(&handle->library->kept, key, handle->kept) < 0) {
+        if (key == NULL || retain_set(&handle->library->kept, key, kept) < 0) {
             PyErr_WriteUnraisable((PyObject *)handle);
-            Py_INCREF(handle->kept);       /* for ever, then */
+            Py_INCREF(kept);       /* for ever, then */
         }
         Py_XDECREF(key);
     }
-    handle->address = NULL;
-    handle->owned = false;
-    Py_CLEAR(handle->kept);
+    SHARED_STORE(handle->address, NULL);
+    SHARED_STORE(handle->owned, false);
+    Py_XDECREF(kept);
 }
 
 static void
@@ -132,8 +137,8 @@ release_owned(HandleObject *handle)
     void *address = handle->address;
 
     if (handle->owned && address != NULL) {
-        handle->address = NULL;
-        handle->owned = false;
+        SHARED_STORE(handle->address, NULL);
+        SHARED_STORE(handle->owned, false);
         handle_release(handle->library, &handle->release, address);
     }
     Py_CLEAR(handle->kept);        /* only now: the destructor may still look at it */
@@ -149,7 +154,7 @@ drop_parents(HandleObject *self)
     while (parent != NULL) {
         HandleObject *next = NULL;
 
-        if (Py_REFCNT(parent) == 1) {
+        if (Py_REFCNT(parent) == 1 && parent->weakrefs == NULL) {
             next = parent->parent; /* kept a moment longer: an owned object is released before what it came from */
             parent->parent = NULL;
         }
@@ -175,12 +180,19 @@ Handle_dealloc(HandleObject *self)
 
 /* ------------------------------------------------------------------ helpers */
 
+/* What a borrowed object was borrowed from. */
+static HandleObject *
+next_owner(const HandleObject *handle)
+{
+    return SHARED_LOAD(handle->owned) ? NULL : handle->parent;
+}
+
 /* The first object on the way to its owner that was released, or NULL: what is borrowed is as good as its parent. */
 static const HandleObject *
 find_closed(const HandleObject *handle)
 {
-    for (; handle != NULL; handle = handle->owned ? NULL : handle->parent) {
-        if (handle->address == NULL) {
+    for (; handle != NULL; handle = next_owner(handle)) {
+        if (SHARED_LOAD(handle->address) == NULL) {
             return handle;
         }
     }
@@ -193,28 +205,150 @@ handle_spell(const HandleObject *handle, char *buffer, size_t size)
     PyOS_snprintf(buffer, size, "%s *", handle->name != NULL ? handle->name : "void");
 }
 
-void
-handle_use(HandleObject *handle, int change)
+static int
+raise_closed(HandleObject *handle, const HandleObject *closed, const Where *where)
 {
-    for (; handle != NULL; handle = handle->owned ? NULL : handle->parent) {
-        handle->uses += change;
-    }
+    char spelling[256], owner[256];
+
+    handle_spell(handle, spelling, sizeof spelling);
+    handle_spell(closed, owner, sizeof owner);
+    raise_fact(state_of(Py_TYPE(handle)), "closed", "(szss)", where->owner, where->name, spelling,
+               closed == handle ? "" : owner);
+    return -1;
 }
 
 int
 handle_check(HandleObject *handle, const Where *where)
 {
     const HandleObject *closed = find_closed(handle);
-    char spelling[256], owner[256];
 
-    if (closed == NULL) {
-        return 0;
+    return closed == NULL ? 0 : raise_closed(handle, closed, where);
+}
+
+/* ------------------------------------------------------------------ use and release */
+
+enum { CLAIMED = -1 };             /* uses of an object that is being released, or was */
+
+/* Calls of this thread that use an object, one inside the other.  One that waited for others could wait for itself, or in
+ * a ring. */
+static _Thread_local int pins;
+
+static bool
+is_taken(const HandleObject *handle, HandleObject *const *taken, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (taken[i] == handle) {
+            return true;
+        }
     }
-    handle_spell(handle, spelling, sizeof spelling);
-    handle_spell(closed, owner, sizeof owner);
-    raise_fact(state_of(Py_TYPE(handle)), "closed", "(szss)", where->owner, where->name, spelling,
-               closed == handle ? "" : owner);
-    return -1;
+    return false;
+}
+
+/* One more use of an object that nobody has claimed. */
+static bool
+enter(HandleObject *handle)
+{
+    int uses;
+
+    do {
+        uses = SHARED_LOAD(handle->uses);
+    } while (uses != CLAIMED && !shared_replace(&handle->uses, uses, uses + 1));
+    return uses != CLAIMED && (SHARED_LOAD(handle->address) != NULL || (SHARED_ADD(handle->uses, -1), false));
+}
+
+/* Up to `end` on the way to the owner, or to what the call takes. */
+static void
+leave(HandleObject *handle, const HandleObject *end, HandleObject *const *taken, int count)
+{
+    while (handle != end && handle != NULL && !is_taken(handle, taken, count)) {
+        HandleObject *next = next_owner(handle);   /* before somebody releases it */
+
+        SHARED_ADD(handle->uses, -1);
+        handle = next;
+    }
+}
+
+int
+handle_pin(HandleObject *handle, HandleObject *const *taken, int count, const Where *where)
+{
+    HandleObject *at;
+
+    for (at = handle; at != NULL && !is_taken(at, taken, count); at = next_owner(at)) {
+        if (!enter(at)) {
+            leave(handle, at, taken, count);
+            return raise_closed(handle, at, where);
+        }
+    }
+    pins++;
+    return 0;
+}
+
+void
+handle_unpin(HandleObject *handle, HandleObject *const *taken, int count)
+{
+    leave(handle, NULL, taken, count);
+    pins--;
+}
+
+int
+handle_lend(HandleObject *handle, const Where *where)
+{
+    if (handle_pin(handle, NULL, 0, where) < 0) {
+        return -1;
+    }
+    pins--;                        /* it does not end with this thread's call */
+    for (; handle != NULL; handle = next_owner(handle)) {
+        SHARED_ADD(handle->views, 1);
+    }
+    return 0;
+}
+
+void
+handle_take_back(HandleObject *handle)
+{
+    while (handle != NULL) {
+        HandleObject *next = next_owner(handle);
+
+        SHARED_ADD(handle->views, -1);
+        SHARED_ADD(handle->uses, -1);
+        handle = next;
+    }
+}
+
+/* A moment without the interpreter.  -1 with an exception if a signal came. */
+static int
+wait_a_moment(int round)
+{
+    struct timespec pause = {0, round < 50 ? 20000 : 1000000};
+
+    Py_BEGIN_ALLOW_THREADS
+    nanosleep(&pause, NULL);
+    Py_END_ALLOW_THREADS
+    return PyErr_CheckSignals();
+}
+
+int
+handle_claim(HandleObject *handle, const Where *where)
+{
+    for (int round = 0; !shared_replace(&handle->uses, 0, CLAIMED); round++) {
+        if (SHARED_LOAD(handle->uses) == CLAIMED) {
+            return raise_closed(handle, handle, where);
+        }
+        if (pins > 0 || SHARED_LOAD(handle->views) > 0) {
+            return convert_fail(PyExc_ValueError, where, "the object is in use by a %s",
+                                SHARED_LOAD(handle->views) > 0 ? "view of its memory" : "call that is under way");
+        }
+        if (wait_a_moment(round) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+void
+handle_unclaim(HandleObject *handle)
+{
+    SHARED_STORE(handle->uses, 0);
 }
 
 /* ------------------------------------------------------------------ methods */
@@ -229,7 +363,7 @@ Handle_enter(PyObject *object, PyObject *unused)
     if (handle_check(self, &where) < 0) {
         return NULL;
     }
-    if (!self->owned) {
+    if (!SHARED_LOAD(self->owned)) {
         PyErr_Format(PyExc_TypeError, "with: %R is not owned, so there is nothing to release at the end", object);
         return NULL;
     }
@@ -240,10 +374,13 @@ static PyObject *
 Handle_exit(PyObject *object, PyObject *arguments)
 {
     HandleObject *self = (HandleObject *)object;
+    Where where = {"with", NULL};
 
     (void)arguments;
-    if (self->uses > 0) {
-        PyErr_SetString(PyExc_ValueError, "with: the object is in use by a call that is under way");
+    if (SHARED_LOAD(self->uses) == CLAIMED || !SHARED_LOAD(self->owned)) {
+        Py_RETURN_NONE;            /* somebody else releases it, or has */
+    }
+    if (handle_claim(self, &where) < 0) {
         return NULL;
     }
     release_owned(self);
@@ -257,7 +394,7 @@ Handle_address(PyObject *object, void *closure)
     Where where = {"address", NULL};
 
     (void)closure;
-    return handle_check(self, &where) < 0 ? NULL : PyLong_FromVoidPtr(self->address);
+    return handle_check(self, &where) < 0 ? NULL : PyLong_FromVoidPtr(SHARED_LOAD(self->address));
 }
 
 static PyObject *
@@ -289,16 +426,16 @@ static PyObject *
 Handle_repr(PyObject *object)
 {
     HandleObject *self = (HandleObject *)object;
-    const char *state = find_closed(self) != NULL ? "closed" : self->owned ? "owned" : "borrowed";
+    const char *state = find_closed(self) != NULL ? "closed" : SHARED_LOAD(self->owned) ? "owned" : "borrowed";
     char spelling[256];
 
     handle_spell(self, spelling, sizeof spelling);
     if (self->library == NULL) {
-        return PyUnicode_FromFormat("<plugin.Pointer %s at %p>", spelling, self->address);
+        return PyUnicode_FromFormat("<plugin.Pointer %s at %p>", spelling, SHARED_LOAD(self->address));
     }
     return PyUnicode_FromFormat("<plugin.%s %s%sof %U at %p, %s>", self->info != NULL ? self->name : "Pointer",
                                 self->info != NULL ? "" : spelling, self->info != NULL ? "" : " ", self->library->name,
-                                self->address, state);
+                                SHARED_LOAD(self->address), state);
 }
 
 /* Equal are pointers to one place of one type; which Python object it is does not matter. */
@@ -306,12 +443,13 @@ static PyObject *
 Handle_compare(PyObject *a, PyObject *b, int operation)
 {
     HandleObject *x = (HandleObject *)a, *y = (HandleObject *)b;
+    const void *address = SHARED_LOAD(x->address);
     bool equal;
 
     if ((operation != Py_EQ && operation != Py_NE) || !PyObject_TypeCheck(b, state_of(Py_TYPE(a))->handle)) {
         Py_RETURN_NOTIMPLEMENTED;
     }
-    equal = a == b || (x->address == y->address && x->address != NULL && x->library == y->library &&
+    equal = a == b || (address != NULL && address == SHARED_LOAD(y->address) && x->library == y->library &&
                        (x->name == NULL) == (y->name == NULL) && (x->name == NULL || strcmp(x->name, y->name) == 0));
     return PyBool_FromLong(equal == (operation == Py_EQ));
 }
@@ -320,13 +458,14 @@ static Py_hash_t
 Handle_hash(PyObject *object)
 {
     HandleObject *self = (HandleObject *)object;
+    const void *address = SHARED_LOAD(self->address);
 
-    if (self->address == NULL) {
+    if (address == NULL) {
         Where where = {"hash", NULL};
 
-        return handle_check(self, &where) < 0 ? -1 : 0;
+        return raise_closed(self, self, &where);
     }
-    return (Py_hash_t)((uintptr_t)self->address >> 4);
+    return (Py_hash_t)((uintptr_t)address >> 4);
 }
 
 /* ------------------------------------------------------------------ tables */
