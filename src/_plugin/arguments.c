@@ -3,12 +3,25 @@
 
 /* ------------------------------------------------------------------ objects */
 
-void
+int
 arguments_pin(Frame *frame, HandleObject *handle)
 {
+    if (handle_pin(handle, NULL, 0, &frame->where) < 0) {
+        return -1;
+    }
     frame->pins[frame->pin_count++] = handle;
+    frame->pinned = frame->pin_count;
     if (frame->parent == NULL) {
         frame->parent = handle;
+    }
+    return 0;
+}
+
+void
+arguments_unpin(Frame *frame)
+{
+    while (frame->pinned > 0) {
+        handle_unpin(frame->pins[--frame->pinned], frame->taken, frame->claimed);
     }
 }
 
@@ -61,10 +74,9 @@ convert_handle(Frame *frame, const Argument *argument, int number, PyObject *obj
     if (!handle_is(handle, argument->type, frame->callee->library)) {
         return wrong_handle(frame, argument, object);
     }
-    if (handle_check(handle, &frame->where) < 0) {
+    if (arguments_pin(frame, handle) < 0) {
         return -1;
     }
-    arguments_pin(frame, handle);
     value->p = SHARED_LOAD(handle->address);
     if (argument->owned || (frame->signature->is_destructor && number == 0)) {
         frame->taken[frame->taken_count++] = handle;
@@ -94,10 +106,9 @@ convert_address(Frame *frame, const Argument *argument, PyObject *object, Value 
         return 0;
     }
     if (PyObject_TypeCheck(object, frame->callee->library->state->handle)) {
-        if (handle_check((HandleObject *)object, &frame->where) < 0) {
+        if (arguments_pin(frame, (HandleObject *)object) < 0) {
             return -1;
         }
-        arguments_pin(frame, (HandleObject *)object);
         value->p = SHARED_LOAD(((HandleObject *)object)->address);
         return 0;
     }
@@ -357,12 +368,12 @@ convert_argument(Frame *frame, const Argument *argument, int number, PyObject *o
     return failed;
 }
 
-/* The objects are in use from here on.  Only now: converting may have run Python code, which may have closed what was
- * converted before, and who waits for others in it holds nothing.  An address that was read before is still right if the
- * object can be used. */
+/* The objects that the call takes are its own from here on.  While it waits for others to let go of them it uses none
+ * itself; then those that are used must still be there. */
 static int
-hold_objects(Frame *frame)
+claim_taken(Frame *frame)
 {
+    arguments_unpin(frame);
     for (int i = 0; i < frame->taken_count; i++) {
         int passed = 0;
 
@@ -377,11 +388,10 @@ hold_objects(Frame *frame)
         }
         frame->claimed++;
     }
-    for (int i = 0; i < frame->pin_count; i++) {
-        if (handle_pin(frame->pins[i], frame->taken, frame->taken_count, &frame->where) < 0) {
+    for (; frame->pinned < frame->pin_count; frame->pinned++) {
+        if (handle_pin(frame->pins[frame->pinned], frame->taken, frame->claimed, &frame->where) < 0) {
             return -1;
         }
-        frame->pinned++;
     }
     return 0;
 }
@@ -403,7 +413,7 @@ arguments_convert(Frame *frame, PyObject *const *args)
         }
     }
     frame->where.name = NULL;
-    if (frame->pin_count > 0 && hold_objects(frame) < 0) {
+    if (frame->taken_count > 0 && claim_taken(frame) < 0) {
         return -1;
     }
     if (signature->has_lengths && fill_lengths(frame) < 0) {

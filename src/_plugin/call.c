@@ -239,7 +239,6 @@ finish(Frame *frame, Value value, PyObject *const *args)
     for (int i = 0; i < frame->taken_count; i++) {
         handle_forget(frame->taken[i], i == 0 && signature->is_destructor);
     }
-    frame->claimed = 0;
     failed = failed || raised;
     if (!failed && signature->result.conversion == CONVERT_NOTHING && signature->out_count == 0) {
         Py_RETURN_NONE;
@@ -306,10 +305,9 @@ begin_method(Frame *frame)
 {
     const Signature *signature = frame->signature;
 
-    if (handle_check(frame->callee->self, &frame->where) < 0) {
+    if (arguments_pin(frame, frame->callee->self) < 0) {
         return -1;
     }
-    arguments_pin(frame, frame->callee->self);
     if (signature->count == 0 || signature->arguments[0].conversion != CONVERT_SELF) {
         frame->parent = NULL;
     }
@@ -334,10 +332,8 @@ put_away(Frame *frame)
     while (frame->closure_count > 0) {
         closure_stop(&frame->closures[--frame->closure_count]);
     }
-    while (frame->pinned > 0) {
-        handle_unpin(frame->pins[--frame->pinned], frame->taken, frame->taken_count);
-    }
-    while (frame->claimed > 0) {   /* the call was not made */
+    arguments_unpin(frame);
+    while (frame->claimed > 0) {
         handle_unclaim(frame->taken[--frame->claimed]);
     }
 }

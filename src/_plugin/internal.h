@@ -280,13 +280,13 @@ typedef struct {
     HandleObject *parent;          /* borrowed: the first object that was passed, which results may belong to */
     Release release;               /* of what the call hands over */
     int buffer_count, pin_count, taken_count, closure_count;
-    int pinned, claimed;           /* how many of the pins and of the taken ones are in use, and claimed */
+    int pinned, claimed;           /* how many of the pins are in use now, and how many of the taken ones claimed */
     /* Arrays beside the frame, as long as the signature needs: a call may stand in the conversions of another, as
      * deep as Python's recursion limit lets it, and all of them share the C stack. */
     Value *outs;                   /* by number of the parameter */
     Py_ssize_t *lengths;           /* likewise; -1 until a buffer tells it */
     int8_t *tellers;               /* the parameter whose buffer told it */
-    HandleObject **pins;           /* borrowed from the arguments, in use as soon as all are converted */
+    HandleObject **pins;           /* borrowed from the arguments, in use */
     HandleObject **taken;          /* those of them that the call closes: released by it, or given to the plugin */
     Py_buffer *buffers;
     Closure *closures;
@@ -303,8 +303,9 @@ call_put(Registers *registers, const Argument *argument, Value value)
     memcpy((char *)registers + argument->place, &value, sizeof value);
 }
 
-/* An object that will be in use until the call is over. */
-void arguments_pin(Frame *frame, HandleObject *handle);
+/* An object is in use until the call is over.  Sets ClosedError. */
+int arguments_pin(Frame *frame, HandleObject *handle);
+void arguments_unpin(Frame *frame);
 
 /* Convert all arguments, which are in the order of the prototype.  Whatever it returns, the caller releases the
  * buffers and the pins. */
@@ -380,24 +381,6 @@ PyObject *handle_of_memory(const StructInfo *info, void *memory);
  * that is set already. */
 void handle_release(LibraryObject *library, const Release *release, void *address);
 
-/* A call that is given an object begins to use it, and ends: neither it nor what it was borrowed from is released
- * meanwhile, but for those that the very call takes, which it claims first.  Sets ClosedError. */
-int handle_pin(HandleObject *handle, HandleObject *const *taken, int count, const Where *where);
-void handle_unpin(HandleObject *handle, HandleObject *const *taken, int count);
-
-/* The same for a view of its memory. */
-int handle_lend(HandleObject *handle, const Where *where);
-void handle_take_back(HandleObject *handle);
-
-/* Begin to release an object: from here on nobody else can use it.  Waits for calls of other threads; ValueError where
- * waiting could last for ever: somebody looks at its memory, or this thread is inside a call of some object.
- * handle_unclaim, or handle_forget, ends it. */
-int handle_claim(HandleObject *handle, const Where *where);
-void handle_unclaim(HandleObject *handle);
-
-/* Whether it can be used: not released, nor what it was borrowed from.  Sets ClosedError. */
-int handle_check(HandleObject *handle, const Where *where);
-
 /* Whether it is an object of that struct or opaque type, the latter of that library. */
 bool handle_is(const HandleObject *handle, const Type *type, const LibraryObject *library);
 
@@ -406,6 +389,10 @@ void handle_forget(HandleObject *handle, bool released);
 
 /* What a message calls its type: `sqlite3 *`. */
 void handle_spell(const HandleObject *handle, char *buffer, size_t size);
+
+/* ------------------------------------------------------------------ uses.c: objects in use, and their release */
+
+#include "uses.h"
 
 /* ------------------------------------------------------------------ record.c: struct objects */
 

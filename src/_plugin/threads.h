@@ -209,19 +209,27 @@ dict_set_default(PyObject *dict, PyObject *key, PyObject *value)
 #endif
 }
 
-/* Without a GIL, threads that only call an object share its reference count, and that is all that keeps them from running
- * side by side.  One that lives as long as the process anyway need not be counted. */
+/* Without a GIL, threads that only call a function share its reference count, and that alone keeps them from running side
+ * by side: the collector finds out when it is done with, as of Python's own functions.  `object` is new, with the GC.
+ * 3.13 makes such objects immortal when the first thread is started, and those that come later at once; `like` is an
+ * older object that it treats so.  It has no function for this: these are the steps of its _PyObject_SetDeferredRefcount. */
 static inline void
-share_uncounted(PyObject *object)
+share_uncounted(PyObject *object, PyObject *like)
 {
 #if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030E0000
     PyUnstable_Object_EnableDeferredRefcount(object);
+    (void)like;
 #elif defined(Py_GIL_DISABLED)
-    object->ob_tid = 0;            /* of nobody */
-    object->ob_ref_shared = 0;
-    __atomic_store_n(&object->ob_ref_local, UINT32_MAX, __ATOMIC_RELEASE);     /* as _Py_SetImmortal does */
+    __atomic_fetch_or(&object->ob_gc_bits, 64, __ATOMIC_RELAXED);       /* _PyGC_BITS_DEFERRED */
+    if (__atomic_load_n(&like->ob_ref_local, __ATOMIC_RELAXED) == UINT32_MAX) {
+        __atomic_store_n(&object->ob_ref_local, UINT32_MAX, __ATOMIC_RELAXED);
+    } else {
+        object->ob_ref_local++;
+        object->ob_ref_shared = 2; /* _Py_REF_QUEUED */
+    }
 #else
     (void)object;
+    (void)like;
 #endif
 }
 

@@ -1,0 +1,29 @@
+/* Contracts of uses.c: who uses an object, and who waits to release it.  A part of internal.h, which includes it.
+ *
+ * An object's `uses` are counted up by calls and views, or it is claimed, by one thread alone, which releases it; so no
+ * call gets what is being released, and nothing is released twice.  What is borrowed uses what it was borrowed from. */
+#ifndef PLUGIN_USES_H
+#define PLUGIN_USES_H
+
+/* The first object on the way to its owner that was released, or NULL: what is borrowed is as good as its parent. */
+const HandleObject *handle_closed(const HandleObject *handle);
+
+/* A call that is given an object begins to use it, and ends: neither it nor what it was borrowed from is released
+ * meanwhile, but for those that the very call takes, which it claims first.  Sets ClosedError. */
+int handle_pin(HandleObject *handle, HandleObject *const *taken, int count, const Where *where);
+void handle_unpin(HandleObject *handle, HandleObject *const *taken, int count);
+
+/* The same for a view of its memory. */
+int handle_lend(HandleObject *handle, const Where *where);
+void handle_take_back(HandleObject *handle);
+
+/* Begin to release an object: from here on nobody else can use it.  Waits for calls of other threads; ValueError where
+ * waiting could last for ever: somebody looks at its memory, or this thread is inside a call of some object.
+ * handle_unclaim ends it for one that was not released. */
+int handle_claim(HandleObject *handle, const Where *where);
+void handle_unclaim(HandleObject *handle);
+
+/* Whether it can be used: not released, nor what it was borrowed from.  Sets ClosedError. */
+int handle_check(HandleObject *handle, const Where *where);
+
+#endif
