@@ -134,7 +134,7 @@ module_exec(PyObject *module)
     state->stand_ins = PyDict_New();
     state->life = life_new();
     if (state->not_found == NULL || state->structs == NULL || state->enums == NULL || state->stand_ins == NULL ||
-        state->life == NULL || end_at_exit(state->life) < 0) {
+        state->life == NULL || once_init(&state->making) < 0 || end_at_exit(state->life) < 0) {
         return -1;
     }
     if (add_type(module, &state->library, &library_spec, NULL) < 0 ||
@@ -202,6 +202,7 @@ module_free(void *module)
     ModuleState *state = PyModule_GetState(module);
 
     module_clear(module);
+    once_free(&state->making);
     Py_CLEAR(state->stand_ins);    /* libraries look at it as long as they live */
     handle_free_spare(state);
 }
@@ -223,6 +224,9 @@ static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, module_exec},
 #if PY_VERSION_HEX >= 0x030C0000
     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
 #endif
     {0, NULL},
 };

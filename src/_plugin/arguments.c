@@ -3,20 +3,32 @@
 
 /* ------------------------------------------------------------------ objects */
 
-void
+int
 arguments_pin(Frame *frame, HandleObject *handle)
 {
-    handle_pin(handle);
+    if (handle_pin(handle, NULL, 0, &frame->where) < 0) {
+        return -1;
+    }
     frame->pins[frame->pin_count++] = handle;
+    frame->pinned = frame->pin_count;
     if (frame->parent == NULL) {
         frame->parent = handle;
+    }
+    return 0;
+}
+
+void
+arguments_unpin(Frame *frame)
+{
+    while (frame->pinned > 0) {
+        handle_unpin(frame->pins[--frame->pinned], frame->taken, frame->claimed);
     }
 }
 
 static int
 wrong_handle(const Frame *frame, const Argument *argument, PyObject *object)
 {
-    bool opaque = argument->type->record->host == NULL;
+    bool opaque = record_known(argument->type->record) == NULL;
     const char *wanted = argument->type->name;
     const HandleObject *handle = (HandleObject *)object;
     char spelling[256];
@@ -36,7 +48,7 @@ wrong_handle(const Frame *frame, const Argument *argument, PyObject *object)
 static int
 convert_implementation(Frame *frame, const Argument *argument, int number, PyObject *object, Value *value)
 {
-    const StructInfo *info = argument->type->record->host;
+    const StructInfo *info = record_known(argument->type->record);
 
     if (info->count == 0 || PyType_Check(object)) {
         return wrong_handle(frame, argument, object);
@@ -56,17 +68,16 @@ convert_handle(Frame *frame, const Argument *argument, int number, PyObject *obj
         return 0;
     }
     if (!PyObject_TypeCheck(object, state->handle)) {
-        return argument->type->record->host != NULL ? convert_implementation(frame, argument, number, object, value)
+        return record_known(argument->type->record) != NULL ? convert_implementation(frame, argument, number, object, value)
                                                     : wrong_handle(frame, argument, object);
     }
     if (!handle_is(handle, argument->type, frame->callee->library)) {
         return wrong_handle(frame, argument, object);
     }
-    if (handle_check(handle, &frame->where) < 0) {
+    if (arguments_pin(frame, handle) < 0) {
         return -1;
     }
-    arguments_pin(frame, handle);
-    value->p = handle->address;
+    value->p = SHARED_LOAD(handle->address);
     if (argument->owned || (frame->signature->is_destructor && number == 0)) {
         frame->taken[frame->taken_count++] = handle;
     }
@@ -95,11 +106,10 @@ convert_address(Frame *frame, const Argument *argument, PyObject *object, Value 
         return 0;
     }
     if (PyObject_TypeCheck(object, frame->callee->library->state->handle)) {
-        if (handle_check((HandleObject *)object, &frame->where) < 0) {
+        if (arguments_pin(frame, (HandleObject *)object) < 0) {
             return -1;
         }
-        arguments_pin(frame, (HandleObject *)object);
-        value->p = ((HandleObject *)object)->address;
+        value->p = SHARED_LOAD(((HandleObject *)object)->address);
         return 0;
     }
     switch (PyLong_Check(object) ? 0 : convert_foreign_pointer(object, &value->p)) {
@@ -273,7 +283,7 @@ start_callback(Frame *frame, const Argument *argument, int number, PyObject *obj
     }
     frame->closure_count += !argument->retained;
     data->p = closure;
-    callee->library->state->calls_back = true;
+    SHARED_STORE(callee->library->state->calls_back, true);
     return 0;
 }
 
@@ -335,7 +345,7 @@ convert_argument(Frame *frame, const Argument *argument, int number, PyObject *o
         failed = convert_strings(frame, argument, number, object, &value);
         break;
     case CONVERT_SELF:
-        value.p = frame->callee->self->address;
+        value.p = SHARED_LOAD(frame->callee->self->address);
         if (frame->signature->is_destructor && number == 0) {
             frame->taken[frame->taken_count++] = frame->callee->self;
         }
@@ -360,6 +370,34 @@ convert_argument(Frame *frame, const Argument *argument, int number, PyObject *o
     return failed;
 }
 
+/* The objects that the call takes are its own from here on.  While it waits for others to let go of them it uses none
+ * itself; then those that are used must still be there. */
+static int
+claim_taken(Frame *frame)
+{
+    arguments_unpin(frame);
+    for (int i = 0; i < frame->taken_count; i++) {
+        int passed = 0;
+
+        for (int j = 0; j < frame->pin_count; j++) {
+            passed += frame->pins[j] == frame->taken[i];
+        }
+        if (passed > 1) {
+            return convert_fail(PyExc_ValueError, &frame->where, "the object was passed twice, and the call releases it");
+        }
+        if (handle_claim(frame->taken[i], &frame->where) < 0) {
+            return -1;
+        }
+        frame->claimed++;
+    }
+    for (; frame->pinned < frame->pin_count; frame->pinned++) {
+        if (handle_pin(frame->pins[frame->pinned], frame->taken, frame->claimed, &frame->where) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int
 arguments_convert(Frame *frame, PyObject *const *args)
 {
@@ -376,18 +414,9 @@ arguments_convert(Frame *frame, PyObject *const *args)
             return -1;
         }
     }
-    /* Converting may have run Python code, which may have closed what was converted before. */
     frame->where.name = NULL;
-    for (int i = 0; i < frame->pin_count; i++) {
-        if (handle_check(frame->pins[i], &frame->where) < 0) {
-            return -1;
-        }
-    }
-    for (int i = 0; i < frame->taken_count; i++) {
-        if (frame->taken[i]->uses > 1) {
-            return convert_fail(PyExc_ValueError, &frame->where,
-                                "the object is in use by a call that is under way, or was passed twice");
-        }
+    if (frame->taken_count > 0 && claim_taken(frame) < 0) {
+        return -1;
     }
     if (signature->has_lengths && fill_lengths(frame) < 0) {
         return -1;

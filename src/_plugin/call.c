@@ -5,16 +5,19 @@
 #include <math.h>
 
 static inline __attribute__((always_inline)) Value
-invoke(const Signature *signature, void *address, const Registers *registers)
+invoke(const Signature *signature, void *address, const LibraryObject *library, const Registers *registers)
 {
     PyThreadState *state = signature->is_blocking ? PyEval_SaveThread() : NULL;
     Value value;
 
+    (void)library;
+    EXCLUSIVE_BEGIN(section, library, signature->is_exclusive)
     if (signature->result.conversion == CONVERT_SCALAR && signature->result.type->kind == TYPE_FLOAT) {
         value.d = registers_call_float(address, registers, signature->stack);
     } else {
         value.i = registers_call_integer(address, registers, signature->stack);
     }
+    EXCLUSIVE_END(section)
     if (state != NULL) {
         PyEval_RestoreThread(state);
     }
@@ -225,7 +228,7 @@ call_failed(const LibraryObject *library, const char *owner, const NativeError *
 {
     char message[ERROR_MESSAGE_MAX];
 
-    if (library->state->calls_back && PyErr_Occurred()) {
+    if (SHARED_LOAD(library->state->calls_back) && PyErr_Occurred()) {
         return;
     }
     memcpy(message, error->message, sizeof message);
@@ -238,7 +241,7 @@ finish(Frame *frame, Value value, PyObject *const *args)
 {
     const Signature *signature = frame->signature;
     const LibraryObject *library = frame->callee->library;
-    bool raised = library->state->calls_back && PyErr_Occurred();       /* by a callback of this call */
+    bool raised = SHARED_LOAD(library->state->calls_back) && PyErr_Occurred();       /* by a callback of this call */
     bool failed = signature->has_error && frame->error.code != 0;
 
     if (failed) {
@@ -384,8 +387,8 @@ call_simple(const Signature *signature, void *address, const LibraryObject *libr
             call_put(&registers, argument, value);
         }
     }
-    value = invoke(signature, address, &registers);
-    if (library->state->calls_back && PyErr_Occurred()) {
+    value = invoke(signature, address, library, &registers);
+    if (SHARED_LOAD(library->state->calls_back) && PyErr_Occurred()) {
         return NULL;
     }
     switch ((Fast)signature->result.fast) {
@@ -406,10 +409,9 @@ begin_method(Frame *frame)
 {
     const Signature *signature = frame->signature;
 
-    if (handle_check(frame->callee->self, &frame->where) < 0) {
+    if (arguments_pin(frame, frame->callee->self) < 0) {
         return -1;
     }
-    arguments_pin(frame, frame->callee->self);
     if (signature->count == 0 || signature->arguments[0].conversion != CONVERT_SELF) {
         frame->parent = NULL;
     }
@@ -434,8 +436,9 @@ put_away(Frame *frame)
     while (frame->closure_count > 0) {
         closure_stop(&frame->closures[--frame->closure_count]);
     }
-    while (frame->pin_count > 0) {
-        handle_unpin(frame->pins[--frame->pin_count]);
+    arguments_unpin(frame);
+    while (frame->claimed > 0) {
+        handle_unclaim(frame->taken[--frame->claimed]);
     }
 }
 
@@ -460,6 +463,7 @@ call_full(const Callee *callee, PyObject *const *args)
     frame.where = (Where){callee->name, NULL};
     frame.parent = NULL;
     frame.buffer_count = frame.pin_count = frame.taken_count = frame.closure_count = 0;
+    frame.pinned = frame.claimed = 0;
     frame.outs = outs;
     frame.lengths = lengths;
     frame.tellers = tellers;
@@ -480,7 +484,7 @@ call_full(const Callee *callee, PyObject *const *args)
         memset(frame.retained, 0, (size_t)signature->count * sizeof *frame.retained);
     }
     if (arguments_convert(&frame, args) == 0) {
-        result = finish(&frame, invoke(signature, callee->address, &frame.registers), args);
+        result = finish(&frame, invoke(signature, callee->address, callee->library, &frame.registers), args);
     }
     put_away(&frame);
     return result;

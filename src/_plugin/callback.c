@@ -312,7 +312,7 @@ static PyObject *
 point_to(const Closure *closure, const Argument *wanted, PyObject *result, const Where *where, Value *value)
 {
     LibraryObject *library = closure->library;
-    const StructInfo *info = wanted->conversion == CONVERT_HANDLE ? wanted->type->record->host : NULL;
+    const StructInfo *info = wanted->conversion == CONVERT_HANDLE ? record_known(wanted->type->record) : NULL;
     HandleObject *handle = (HandleObject *)result;
 
     if (!PyObject_TypeCheck(result, library->state->handle)) {
@@ -359,7 +359,7 @@ give_pointer(Closure *closure, PyObject *result, const Where *where, Value *valu
     if (keeper == NULL) {
         return -1;
     }
-    Py_XSETREF(closure->given, keeper);
+    Py_XDECREF(SHARED_SWAP(closure->given, keeper));
     return 0;
 }
 

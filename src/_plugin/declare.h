@@ -94,7 +94,8 @@ typedef struct Struct {
     size_t align;                  /* bytes */
     const Record *record;          /* where it stands, with the compiler's own size; NULL for a host's text */
     char *failure;                 /* why it could not be understood */
-    void *host;                    /* for the scope's owner: the host's own type for it */
+    void *host;                    /* for the scope's owner: the host's own type for it, once that is ready */
+    void *making;                  /* the same while it is not: for the thread that makes it */
     struct Struct *outer;          /* for the scope: while it is read, the struct around it */
 } Struct;
 
@@ -134,6 +135,8 @@ typedef struct {
     const Record *record;          /* NULL when the host declared it */
 } Declaration;
 
+/* Every function of a scope may be called from any thread, with or without a GIL; what it gives is never changed, but
+ * for a struct's members, which are there once scope_complete has said so. */
 typedef struct Scope Scope;
 
 /* A scope over the records of `facts` (borrowed; may be NULL) for a library whose plain char is signed or not.
@@ -173,6 +176,9 @@ int scope_each(Scope *scope, int (*visit)(void *context, const char *name, Recor
 /* key.c: the text that tells a struct from every other: its own, and that of each struct it names, once.
  * Returns a malloc'ed string that the caller frees, or NULL when memory is short.  The struct is complete. */
 char *scope_struct_key(Scope *scope, Struct *record);
+
+/* type_equal of types of scopes that another thread may be adding to. */
+bool scope_equal(const Type *a, const Type *b, bool words);
 
 /* Whether two types are one to a C compiler, names of parameters aside; words are compared when `words` is set. */
 bool type_equal(const Type *a, const Type *b, bool words);

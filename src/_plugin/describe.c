@@ -56,7 +56,7 @@ signature_doc(const Signature *signature, const char *name, bool method, const c
 /* ------------------------------------------------------------------ what a type checker needs */
 
 static PyObject *
-describe_one(const Argument *argument, Conversion conversion, const Type *spelled, const char *name)
+describe_one(const ModuleState *state, const Argument *argument, Conversion conversion, const Type *spelled, const char *name)
 {
     static const char *const kinds[] = {"none", "scalar", "str", "buffer", "address", "handle", "callback", "text", "strings", "callback", "handles"};
     const char *kind = conversion == CONVERT_STRING && argument->bytes ? "bytes" : kinds[conversion];
@@ -67,11 +67,11 @@ describe_one(const Argument *argument, Conversion conversion, const Type *spelle
     type_spell(spelled, NULL, spelling, sizeof spelling);
     if (conversion == CONVERT_SCALAR) {
         kind = type->kind == TYPE_BOOL ? "bool" : type->kind == TYPE_FLOAT ? "float" : "int";
-        if (type->kind == TYPE_ENUM && type->enumeration->host != NULL) {
-            extra = PyDict_GetItemWithError(type->enumeration->host, Py_None);
+        if (type->kind == TYPE_ENUM && enum_class(type) != NULL) {
+            extra = enum_class(type);
         }
-    } else if (conversion == CONVERT_HANDLE && type->record->state == STRUCT_READY && type->record->host != NULL) {
-        extra = (PyObject *)((const StructInfo *)type->record->host)->type;
+    } else if (conversion == CONVERT_HANDLE && record_made(state, type->record) != NULL) {
+        extra = (PyObject *)record_made(state, type->record)->type;
     } else if (conversion == CONVERT_BUFFER) {
         return Py_BuildValue("(sss(sniO)O)", name, kind, spelling,
                              type_is_scalar(type) ? convert_format(type) : "", (Py_ssize_t)type->size, argument->field->dim_count, type->is_const ? Py_False : Py_True,
@@ -111,12 +111,13 @@ append(PyObject *list, PyObject *item)
 PyObject *
 signature_describe(const Signature *signature)
 {
+    const ModuleState *state = signature->library->state;
     PyObject *parameters = PyList_New(0), *results = PyList_New(0);
     int failed = parameters == NULL || results == NULL ? -1 : 0;
     char name[256];
 
     if (failed == 0 && signature->result.conversion != CONVERT_NOTHING) {
-        failed = append(results, describe_one(&signature->result, signature->result.conversion,
+        failed = append(results, describe_one(state, &signature->result, signature->result.conversion,
                                               signature->prototype->result, ""));
     }
     for (int i = 0; i < signature->count && failed == 0; i++) {
@@ -126,14 +127,14 @@ signature_describe(const Signature *signature)
         if (argument->python >= 0) {
             Conversion conversion = argument->both ? CONVERT_SCALAR : argument->conversion;
 
-            failed = append(parameters, describe_one(argument, conversion, argument->field->type, name));
+            failed = append(parameters, describe_one(state, argument, conversion, argument->field->type, name));
         }
         if (failed == 0 && argument->conversion == CONVERT_ROOM) {
             failed = append(results, describe_room(argument, name));
         } else if (failed == 0 && argument->conversion == CONVERT_OUT && !argument->silent) {
-            failed = append(results, describe_one(argument, argument->result, argument->field->type->target, name));
+            failed = append(results, describe_one(state, argument, argument->result, argument->field->type->target, name));
         } else if (failed == 0 && argument->conversion == CONVERT_CAPACITY) {
-            failed = append(results, describe_one(argument, CONVERT_SCALAR, argument->type, name));
+            failed = append(results, describe_one(state, argument, CONVERT_SCALAR, argument->type, name));
         }
     }
     if (failed < 0) {

@@ -18,39 +18,53 @@ pairs_of(const Enum *enumeration)
     return pairs;
 }
 
+static PyObject *
+members_of(const Type *type)
+{
+    return SHARED_LOAD(type->enumeration->host);
+}
+
 int
 enum_prepare(ModuleState *state, const Type *type)
 {
     Enum *enumeration = (Enum *)(uintptr_t)type->enumeration;
-    PyObject *pairs, *key, *module, *members;
+    PyObject *pairs, *key, *module, *members = NULL;
 
-    if (enumeration->host != NULL || enumeration->name == NULL) {
+    if (members_of(type) != NULL || enumeration->name == NULL) {
         return 0;
     }
     pairs = pairs_of(enumeration);
     key = pairs != NULL ? Py_BuildValue("(sO)", enumeration->name, pairs) : NULL;
-    members = key != NULL ? Py_XNewRef(PyDict_GetItemWithError(state->enums, key)) : NULL;
-    if (key != NULL && members == NULL && !PyErr_Occurred()) {
+    if (key != NULL && dict_get(state->enums, key, &members) == 0) {
         module = PyImport_ImportModule("plugin._enums");
         members = module != NULL ? PyObject_CallMethod(module, "make_enum", "sO", enumeration->name, pairs) : NULL;
         Py_XDECREF(module);
-        if (members != NULL && PyDict_SetItem(state->enums, key, members) < 0) {
-            Py_CLEAR(members);
+        if (members != NULL) {     /* another thread may have been faster: that one's counts */
+            Py_SETREF(members, dict_set_default(state->enums, key, members));
         }
     }
-    enumeration->host = members;   /* borrowed from the state's dict */
+    if (members != NULL) {
+        SHARED_STORE(enumeration->host, members);      /* borrowed from the state's dict */
+    }
     Py_XDECREF(members);
     Py_XDECREF(pairs);
     Py_XDECREF(key);
     return members != NULL ? 0 : -1;
 }
 
+/* Members and class are borrowed from a dict that is never changed. */
 static PyObject *
 find(const Type *type, PyObject *number)
 {
-    PyObject *members = type->enumeration->host;
+    PyObject *members = members_of(type);
 
-    return members != NULL ? PyDict_GetItemWithError(members, number) : NULL;       /* borrowed */
+    return members != NULL ? PyDict_GetItemWithError(members, number) : NULL;
+}
+
+PyObject *
+enum_class(const Type *type)
+{
+    return find(type, Py_None);
 }
 
 PyObject *

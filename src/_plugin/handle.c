@@ -29,22 +29,24 @@ handle_release(LibraryObject *library, const Release *release, void *address)
     if (release->how == RELEASE_NONE || function == NULL) {
         return;
     }
-    if ((release->takes_error || library->state->calls_back) && PyErr_Occurred()) {
+    if ((release->takes_error || SHARED_LOAD(library->state->calls_back)) && PyErr_Occurred()) {
         PyErr_Fetch(&type, &value, &traceback);
     }
     error.code = 0;
+    EXCLUSIVE_BEGIN(section, library, !release->overlaps)
     if (release->takes_error) {
         error.message[0] = '\0';
         ((FallibleDestructor)(uintptr_t)function)(address, &error);
     } else {
         ((Destructor)(uintptr_t)function)(address);
     }
+    EXCLUSIVE_END(section)
     if (error.code != 0) {
         error.message[ERROR_MESSAGE_MAX - 1] = '\0';
         raise_fact(library->state, "call_failed", "(sOOiy)", "the destructor", library->name, library->version,
                    (int)error.code, error.message);
     }
-    if ((error.code != 0 || library->state->calls_back) && PyErr_Occurred()) {     /* that, or what a callback left */
+    if ((error.code != 0 || SHARED_LOAD(library->state->calls_back)) && PyErr_Occurred()) {     /* that, or what a callback left */
         PyErr_WriteUnraisable((PyObject *)library);
     }
     if (type != NULL) {
@@ -73,7 +75,7 @@ make(PyTypeObject *type, ModuleState *state)
     handle->name = NULL;
     handle->info = NULL;
     handle->readonly = false;
-    handle->uses = 0;
+    handle->uses = handle->views = 0;
     handle->kept = handle->weakrefs = NULL;
     return (HandleObject *)PyObject_Init((PyObject *)handle, type);
 }
@@ -119,12 +121,12 @@ PyObject *
 handle_new(LibraryObject *library, const Type *type, void *address, HandleObject *parent, const Release *release,
            bool owned)
 {
-    const StructInfo *info = type != NULL ? type->record->host : NULL;
+    const StructInfo *info = type != NULL ? record_known(type->record) : NULL;
     PyObject *known = info != NULL ? implement_find(library->state, address) : NULL;
     HandleObject *handle;
 
-    if (known != NULL) {           /* a Python object that the plugin hands back */
-        return Py_NewRef(known);
+    if (known != NULL || PyErr_Occurred()) {       /* a Python object that the plugin hands back */
+        return known;
     }
     handle = allocate(info != NULL ? info->type : library->state->pointer, library, address, release, owned);
 
@@ -152,8 +154,8 @@ handle_of_memory(const StructInfo *info, void *memory)
 bool
 handle_is(const HandleObject *handle, const Type *type, const LibraryObject *library)
 {
-    if (type->record->host != NULL) {
-        return handle->info == type->record->host;
+    if (record_known(type->record) != NULL) {
+        return handle->info == record_known(type->record);
     }
     return handle->name != NULL && handle->library == library && strcmp(handle->name, type->name) == 0;
 }
@@ -161,18 +163,20 @@ handle_is(const HandleObject *handle, const Type *type, const LibraryObject *lib
 void
 handle_forget(HandleObject *handle, bool released)
 {
-    if (handle->kept != NULL && !released) {
+    PyObject *kept = SHARED_SWAP(handle->kept, NULL);
+
+    if (kept != NULL && !released) {
         PyObject *key = PyLong_FromVoidPtr(handle->address);
 
-        if (key == NULL || retain_set(&handle->library->kept, key, handle->kept) < 0) {
+        if (key == NULL || retain_set(&handle->library->kept, key, kept) < 0) {
             PyErr_WriteUnraisable((PyObject *)handle);
-            Py_INCREF(handle->kept);       /* for ever, then */
+            Py_INCREF(kept);       /* for ever, then */
         }
         Py_XDECREF(key);
     }
-    handle->address = NULL;
-    handle->owned = false;
-    Py_CLEAR(handle->kept);
+    SHARED_STORE(handle->address, NULL);
+    SHARED_STORE(handle->owned, false);
+    Py_XDECREF(kept);
 }
 
 static void
@@ -181,8 +185,8 @@ release_owned(HandleObject *handle)
     void *address = handle->address;
 
     if (handle->owned && address != NULL) {
-        handle->address = NULL;
-        handle->owned = false;
+        SHARED_STORE(handle->address, NULL);
+        SHARED_STORE(handle->owned, false);
         handle_release(handle->library, &handle->release, address);
     }
     Py_CLEAR(handle->kept);        /* only now: the destructor may still look at it */
@@ -198,7 +202,7 @@ drop_parents(HandleObject *self)
     while (parent != NULL) {
         HandleObject *next = NULL;
 
-        if (Py_REFCNT(parent) == 1) {
+        if (Py_REFCNT(parent) == 1 && parent->weakrefs == NULL) {
             next = parent->parent; /* kept a moment longer: an owned object is released before what it came from */
             parent->parent = NULL;
         }
@@ -227,46 +231,10 @@ handle_dealloc(PyObject *object)
 
 /* ------------------------------------------------------------------ helpers */
 
-/* The first object on the way to its owner that was released, or NULL: what is borrowed is as good as its parent. */
-static const HandleObject *
-find_closed(const HandleObject *handle)
-{
-    for (; handle != NULL; handle = handle->owned ? NULL : handle->parent) {
-        if (handle->address == NULL) {
-            return handle;
-        }
-    }
-    return NULL;
-}
-
 void
 handle_spell(const HandleObject *handle, char *buffer, size_t size)
 {
     PyOS_snprintf(buffer, size, "%s *", handle->name != NULL ? handle->name : "void");
-}
-
-void
-handle_use(HandleObject *handle, int change)
-{
-    for (; handle != NULL; handle = handle->owned ? NULL : handle->parent) {
-        handle->uses += change;
-    }
-}
-
-int
-handle_check(HandleObject *handle, const Where *where)
-{
-    const HandleObject *closed = find_closed(handle);
-    char spelling[256], owner[256];
-
-    if (closed == NULL) {
-        return 0;
-    }
-    handle_spell(handle, spelling, sizeof spelling);
-    handle_spell(closed, owner, sizeof owner);
-    raise_fact(state_of(Py_TYPE(handle)), "closed", "(szss)", where->owner, where->name, spelling,
-               closed == handle ? "" : owner);
-    return -1;
 }
 
 /* ------------------------------------------------------------------ methods */
@@ -281,7 +249,7 @@ Handle_enter(PyObject *object, PyObject *unused)
     if (handle_check(self, &where) < 0) {
         return NULL;
     }
-    if (!self->owned) {
+    if (!SHARED_LOAD(self->owned)) {
         PyErr_Format(PyExc_TypeError, "with: %R is not owned, so there is nothing to release at the end", object);
         return NULL;
     }
@@ -292,10 +260,13 @@ static PyObject *
 Handle_exit(PyObject *object, PyObject *arguments)
 {
     HandleObject *self = (HandleObject *)object;
+    Where where = {"with", NULL};
 
     (void)arguments;
-    if (self->uses > 0) {
-        PyErr_SetString(PyExc_ValueError, "with: the object is in use by a call that is under way");
+    if (SHARED_LOAD(self->uses) < 0 || !SHARED_LOAD(self->owned)) {
+        Py_RETURN_NONE;            /* somebody else releases it, or has */
+    }
+    if (handle_claim(self, &where) < 0) {
         return NULL;
     }
     release_owned(self);
@@ -309,7 +280,7 @@ Handle_address(PyObject *object, void *closure)
     Where where = {"address", NULL};
 
     (void)closure;
-    return handle_check(self, &where) < 0 ? NULL : PyLong_FromVoidPtr(self->address);
+    return handle_check(self, &where) < 0 ? NULL : PyLong_FromVoidPtr(SHARED_LOAD(self->address));
 }
 
 static PyObject *
@@ -334,23 +305,23 @@ static PyObject *
 Handle_closed(PyObject *object, void *closure)
 {
     (void)closure;
-    return PyBool_FromLong(find_closed((HandleObject *)object) != NULL);
+    return PyBool_FromLong(handle_closed((HandleObject *)object) != NULL);
 }
 
 static PyObject *
 Handle_repr(PyObject *object)
 {
     HandleObject *self = (HandleObject *)object;
-    const char *state = find_closed(self) != NULL ? "closed" : self->owned ? "owned" : "borrowed";
+    const char *state = handle_closed(self) != NULL ? "closed" : SHARED_LOAD(self->owned) ? "owned" : "borrowed";
     char spelling[256];
 
     handle_spell(self, spelling, sizeof spelling);
     if (self->library == NULL) {
-        return PyUnicode_FromFormat("<plugin.Pointer %s at %p>", spelling, self->address);
+        return PyUnicode_FromFormat("<plugin.Pointer %s at %p>", spelling, SHARED_LOAD(self->address));
     }
     return PyUnicode_FromFormat("<plugin.%s %s%sof %U at %p, %s>", self->info != NULL ? self->name : "Pointer",
                                 self->info != NULL ? "" : spelling, self->info != NULL ? "" : " ", self->library->name,
-                                self->address, state);
+                                SHARED_LOAD(self->address), state);
 }
 
 /* Equal are pointers to one place of one type; which Python object it is does not matter. */
@@ -358,12 +329,13 @@ static PyObject *
 Handle_compare(PyObject *a, PyObject *b, int operation)
 {
     HandleObject *x = (HandleObject *)a, *y = (HandleObject *)b;
+    const void *address = SHARED_LOAD(x->address);
     bool equal;
 
     if ((operation != Py_EQ && operation != Py_NE) || !PyObject_TypeCheck(b, state_of(Py_TYPE(a))->handle)) {
         Py_RETURN_NOTIMPLEMENTED;
     }
-    equal = a == b || (x->address == y->address && x->address != NULL && x->library == y->library &&
+    equal = a == b || (address != NULL && address == SHARED_LOAD(y->address) && x->library == y->library &&
                        (x->name == NULL) == (y->name == NULL) && (x->name == NULL || strcmp(x->name, y->name) == 0));
     return PyBool_FromLong(equal == (operation == Py_EQ));
 }
@@ -372,13 +344,15 @@ static Py_hash_t
 Handle_hash(PyObject *object)
 {
     HandleObject *self = (HandleObject *)object;
+    const void *address = SHARED_LOAD(self->address);
 
-    if (self->address == NULL) {
+    if (address == NULL) {
         Where where = {"hash", NULL};
 
-        return handle_check(self, &where) < 0 ? -1 : 0;
+        handle_check(self, &where);
+        return -1;
     }
-    return (Py_hash_t)((uintptr_t)self->address >> 4);
+    return (Py_hash_t)((uintptr_t)address >> 4);
 }
 
 /* ------------------------------------------------------------------ tables */

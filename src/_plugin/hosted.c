@@ -77,8 +77,8 @@ accept_text(Scope *scope, const char *text, char reason[REASON_MAX], Reading rea
 
 /* ------------------------------------------------------------------ declarations and types */
 
-int
-scope_declare(Scope *scope, const char *text, char reason[REASON_MAX])
+static int
+declare(Scope *scope, const char *text, char reason[REASON_MAX])
 {
     Scope *trial;
 
@@ -96,6 +96,17 @@ scope_declare(Scope *scope, const char *text, char reason[REASON_MAX])
     return accept_text(scope, text, reason, scope_all, NULL);
 }
 
+int
+scope_declare(Scope *scope, const char *text, char reason[REASON_MAX])
+{
+    int failed;
+
+    scope_lock();
+    failed = declare(scope, text, reason);
+    scope_unlock();
+    return failed;
+}
+
 static void
 keep_type(Scope *scope, const char *text, const Declaration *declaration)
 {
@@ -109,8 +120,8 @@ keep_type(Scope *scope, const char *text, const Declaration *declaration)
     }
 }
 
-int
-scope_read_type(Scope *scope, const char *text, Declaration *declaration, char reason[REASON_MAX])
+static int
+find_type(Scope *scope, const char *text, Declaration *declaration, char reason[REASON_MAX])
 {
     Scope *trial;
 
@@ -135,7 +146,18 @@ scope_read_type(Scope *scope, const char *text, Declaration *declaration, char r
 }
 
 int
-scope_compare(Scope *scope, const char *text, const Declaration *declared, char reason[REASON_MAX])
+scope_read_type(Scope *scope, const char *text, Declaration *declaration, char reason[REASON_MAX])
+{
+    int failed;
+
+    scope_lock();
+    failed = find_type(scope, text, declaration, reason);
+    scope_unlock();
+    return failed;
+}
+
+static int
+compare(Scope *scope, const char *text, const Declaration *declared, char reason[REASON_MAX])
 {
     Declaration asserted = {0};
     Scope *trial = try_text(scope, text, reason, one_declaration, &asserted);
@@ -151,5 +173,16 @@ scope_compare(Scope *scope, const char *text, const Declaration *declared, char 
         equal = type_equal(declared->type, asserted.type, type_has_words(asserted.type));
     }
     scope_free(trial);
+    return equal;
+}
+
+int
+scope_compare(Scope *scope, const char *text, const Declaration *declared, char reason[REASON_MAX])
+{
+    int equal;
+
+    scope_lock();
+    equal = compare(scope, text, declared, reason);
+    scope_unlock();
     return equal;
 }

@@ -9,7 +9,7 @@ typedef struct {
     const StructInfo *info;        /* borrowed from its type, which lives as long as the library */
     LibraryObject *library;        /* owned */
     PyObject *object;              /* owned */
-    bool released;                 /* by the plugin, which called the destructor */
+    bool released;                 /* shared: by the plugin, which called the destructor */
     int count;
     Closure *closures;             /* owned, with their callables; by number of the method */
     max_align_t structure[];
@@ -28,9 +28,9 @@ static void
 let_go(const void *structure)
 {
     StandIn *stand_in = stand_in_of(structure);
-    PyObject *key, *kept = stand_in->library->kept, *type, *value, *traceback;
+    PyObject *key, *kept = SHARED_LOAD(stand_in->library->kept), *type, *value, *traceback;
 
-    stand_in->released = true;
+    SHARED_STORE(stand_in->released, true);
     PyErr_Fetch(&type, &value, &traceback);
     key = PyLong_FromVoidPtr((void *)(uintptr_t)structure);
     if (key == NULL || kept == NULL || PyDict_DelItem(kept, key) < 0) {
@@ -79,12 +79,12 @@ static const Entry entries[IMPLEMENT_SLOTS] = {METHOD_ROWS16(0), METHOD_ROWS16(1
 
 /* ------------------------------------------------------------------ identity */
 
-/* The addresses of the structs that are there, as a dict without values: others than these have nothing in front. */
+/* The addresses of the structs that are there, and the objects that they stand for. */
 static int
 enter(ModuleState *state, void *structure)
 {
     PyObject *key = PyLong_FromVoidPtr(structure);
-    int failed = key == NULL ? -1 : PyDict_SetItem(state->stand_ins, key, Py_None);
+    int failed = key == NULL ? -1 : PyDict_SetItem(state->stand_ins, key, stand_in_of(structure)->object);
 
     Py_XDECREF(key);
     return failed;
@@ -107,16 +107,17 @@ leave(ModuleState *state, void *structure)
 PyObject *
 implement_find(ModuleState *state, const void *structure)
 {
-    PyObject *key;
-    int found;
+    PyObject *key, *object = NULL;
 
     if (PyDict_GET_SIZE(state->stand_ins) == 0) {
         return NULL;
     }
     key = PyLong_FromVoidPtr((void *)(uintptr_t)structure);
-    found = key != NULL ? PyDict_Contains(state->stand_ins, key) : -1;
+    if (key != NULL) {
+        dict_get(state->stand_ins, key, &object);
+    }
     Py_XDECREF(key);
-    return found > 0 ? stand_in_of(structure)->object : NULL;
+    return object;
 }
 
 /* ------------------------------------------------------------------ life */
@@ -140,7 +141,7 @@ free_stand_in(PyObject *capsule)
 bool
 implement_released(PyObject *capsule)
 {
-    return ((const StandIn *)PyCapsule_GetPointer(capsule, "plugin.StandIn"))->released;
+    return SHARED_LOAD(((const StandIn *)PyCapsule_GetPointer(capsule, "plugin.StandIn"))->released);
 }
 
 /* ------------------------------------------------------------------ making one */
@@ -255,7 +256,7 @@ implement(LibraryObject *library, const StructInfo *info, PyObject *object, cons
     stand_in->library = (LibraryObject *)Py_NewRef((PyObject *)library);
     stand_in->object = Py_NewRef(object);
     *structure = stand_in->structure;
-    library->state->calls_back = true;
+    SHARED_STORE(library->state->calls_back, true);
     if (fill(stand_in, where) < 0 || enter(library->state, stand_in->structure) < 0) {
         Py_CLEAR(capsule);
     }

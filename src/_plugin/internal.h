@@ -1,4 +1,5 @@
-/* The contracts of the parts that know Python.  Everything here is called with the GIL held.
+/* The contracts of the parts that know Python.  Everything here is called with the GIL held,
+ * or attached where there is none.
  *
  * A pointer function returns NULL and an int function -1 on failure, always with an exception set, unless its
  * contract says otherwise.  Results are new references. */
@@ -6,6 +7,8 @@
 #define PLUGIN_INTERNAL_H
 
 #include "convert.h"
+
+#include "threads.h"
 
 #include <structmember.h>
 
@@ -30,7 +33,8 @@ struct ModuleState {
     Life *life;                    /* of the interpreter; never freed */
     void *spare[SPARE_MAX];        /* memory of objects of plugins that went, for those that come; see handle.c */
     int spare_count;
-    bool calls_back;               /* some plugin was given a callable, so any call of any may leave an exception */
+    bool calls_back;               /* shared: some plugin was given a callable, so any call of any may leave an exception */
+    Once making;                   /* held by the thread that makes struct types */
     PyTypeObject *library, *symbol, *function, *variable, *handle, *pointer, *structure, *items;
 };
 
@@ -119,6 +123,7 @@ typedef struct {
     const char *name;              /* borrowed from the declaration */
     size_t offset;                 /* bytes: where the object holds the function itself */
     bool takes_error;              /* a plugin_error * comes second */
+    bool overlaps;                 /* threadsafe: as Signature's is_exclusive is not */
 } Release;
 
 struct Signature {
@@ -130,6 +135,7 @@ struct Signature {
     uint8_t out_count;             /* results by pointer */
     bool has_lengths, has_error, has_retained, has_rooms, is_destructor;
     bool is_blocking;              /* other threads run meanwhile */
+    bool is_exclusive;             /* without a GIL: does not overlap with other such calls of the plugin */
     bool is_simple;                /* scalars and strings only: no cleaning up */
     bool is_quick;                 /* of a callback's own signature: scalars only */
     uint8_t callback_count;
@@ -230,7 +236,7 @@ PyObject *implement(LibraryObject *library, const StructInfo *info, PyObject *ob
 /* Whether the plugin has called the destructor of what the capsule owns. */
 bool implement_released(PyObject *capsule);
 
-/* The object that a struct of ours stands for, borrowed; NULL without an exception if it is none of ours. */
+/* The object that a struct of ours stands for; NULL without an exception if it is none of ours. */
 PyObject *implement_find(ModuleState *state, const void *structure);
 
 /* ------------------------------------------------------------------ arguments.c: what a call is given */
@@ -251,13 +257,14 @@ typedef struct {
     HandleObject *parent;          /* borrowed: the first object that was passed, which results may belong to */
     Release release;               /* of what the call hands over */
     int buffer_count, pin_count, taken_count, closure_count;
+    int pinned, claimed;           /* how many of the pins are in use now, and how many of the taken ones claimed */
     /* Arrays beside the frame, as long as the signature needs: a call may stand in the conversions of another, as
      * deep as Python's recursion limit lets it, and all of them share the C stack. */
     Value *outs;                   /* by number of the parameter */
     Py_ssize_t *lengths;           /* likewise; -1 until a buffer tells it */
     int8_t *tellers;               /* the parameter whose buffer told it */
     HandleObject **pins;           /* borrowed from the arguments, in use */
-    HandleObject **taken;          /* those that the call closes: released by it, or given to the plugin */
+    HandleObject **taken;          /* those of them that the call closes: released by it, or given to the plugin */
     Py_buffer *buffers;
     Closure *closures;
     PyObject **rooms;              /* owned: memory of ours that the plugin uses, by parameter */
@@ -273,8 +280,9 @@ call_put(Registers *registers, const Argument *argument, Value value)
     memcpy((char *)registers + argument->place, &value, sizeof value);
 }
 
-/* Mark an object as in use until the call is over. */
-void arguments_pin(Frame *frame, HandleObject *handle);
+/* An object is in use until the call is over.  Sets ClosedError. */
+int arguments_pin(Frame *frame, HandleObject *handle);
+void arguments_unpin(Frame *frame);
 
 /* Convert all arguments, which are in the order of the prototype.  Whatever it returns, the caller releases the
  * buffers and the pins. */
@@ -317,7 +325,10 @@ int retain_arguments(Frame *frame, PyObject *const *args);
 /* Where to keep what an object of the plugin stands on: with the object that we release, or else for ever. */
 PyObject **retain_dict(HandleObject *handle, LibraryObject *library);
 
-/* Keep `keeper` (NULL: nothing) in a dict that is made if need be, instead of what was there. */
+/* Such a dict, borrowed, made if need be. */
+PyObject *retain_made(PyObject **dict);
+
+/* Keep `keeper` (NULL: nothing) in it, instead of what was there. */
 int retain_set(PyObject **dict, PyObject *place, PyObject *keeper);
 
 /* ------------------------------------------------------------------ call.c: a Python call */
@@ -347,16 +358,17 @@ PyObject *call_function(const Callee *callee, PyObject *const *args, Py_ssize_t 
 /* A Pointer or a struct object: something that a plugin made.  No other object refers back to it: no GC. */
 struct HandleObject {
     PyObject_HEAD
-    void *address;                 /* NULL once released */
+    void *address;                 /* shared: NULL once released */
     LibraryObject *library;        /* owned; NULL for a Pointer made from a number */
     HandleObject *parent;          /* owned: what it came from, alive as long as it is; or NULL */
     const char *name;              /* of its type: borrowed from the library; NULL for a void * */
     const StructInfo *info;        /* of a struct object: borrowed from its Python type */
     Release release;
-    bool owned;                    /* to be released by us, once */
+    bool owned;                    /* shared: to be released by us, once */
     bool readonly;                 /* its members may only be read */
-    int uses;                      /* calls under way that were given it, and views of its memory */
-    PyObject *kept;                /* owned: dict of what the plugin was given and keeps, or NULL */
+    int uses;                      /* shared: calls under way that were given it, and views of its memory; or CLAIMED */
+    int views;                     /* shared: of these, views, which nobody waits for */
+    PyObject *kept;                /* shared, owned: dict of what the plugin was given and keeps, or NULL */
     PyObject *weakrefs;
 };
 
@@ -379,32 +391,6 @@ PyObject *handle_of_memory(const StructInfo *info, void *memory);
  * that is set already. */
 void handle_release(LibraryObject *library, const Release *release, void *address);
 
-/* Views of its memory, more or fewer: neither it nor what it was borrowed from is released meanwhile. */
-void handle_use(HandleObject *handle, int change);
-
-/* A call begins that was given it, or ends: it is not released meanwhile. */
-static inline void
-handle_pin(HandleObject *handle)
-{
-    handle->uses++;
-}
-
-static inline void
-handle_unpin(HandleObject *handle)
-{
-    handle->uses--;
-}
-
-/* Whether it can be used, without a look at what it may have been borrowed from. */
-static inline bool
-handle_is_open(const HandleObject *handle)
-{
-    return handle->address != NULL && (handle->owned || handle->parent == NULL);
-}
-
-/* Whether it can be used: not released, nor what it was borrowed from.  Sets ClosedError. */
-int handle_check(HandleObject *handle, const Where *where);
-
 /* Whether it is an object of that struct or opaque type, the latter of that library. */
 bool handle_is(const HandleObject *handle, const Type *type, const LibraryObject *library);
 
@@ -413,6 +399,10 @@ void handle_forget(HandleObject *handle, bool released);
 
 /* What a message calls its type: `sqlite3 *`. */
 void handle_spell(const HandleObject *handle, char *buffer, size_t size);
+
+/* ------------------------------------------------------------------ uses.c: objects in use, and their release */
+
+#include "uses.h"
 
 /* ------------------------------------------------------------------ record.c: struct objects */
 
@@ -451,9 +441,9 @@ enum { METHODS_MAX = 256 };        /* function pointers of one struct */
 
 extern PyType_Spec structure_spec;
 
-/* Make the Python type of an enum or struct, or of what a pointer leads to; of other types there is nothing to make.
- * Opaque types pass.  -1 with an exception, or without one and with `reason`. */
-int record_prepare(LibraryObject *library, const Type *type, char reason[REASON_MAX]);
+/* ------------------------------------------------------------------ making.c: the types of structs */
+
+#include "making.h"
 
 /* ------------------------------------------------------------------ method.c: calls of function pointers in structs */
 
@@ -461,6 +451,9 @@ int record_prepare(LibraryObject *library, const Type *type, char reason[REASON_
 extern const FastCall method_slots[METHODS_MAX];
 
 /* ------------------------------------------------------------------ ready.c: the commonest signatures */
+
+/* Fill in which values of a number need no more than a look at them. */
+void ready_grade(Argument *argument, const Type *type);
 
 /* The C function that was made for the signature, whose `self` is a Function, or NULL. */
 FastCall ready_function(const Signature *signature);
@@ -472,6 +465,9 @@ MethodCall ready_method(const Signature *signature);
 
 /* Make the IntEnum of an enum type, or find it: the same for all plugins that declare it alike. */
 int enum_prepare(ModuleState *state, const Type *type);
+
+/* The IntEnum, borrowed; NULL without an exception before enum_prepare, and for an enum without a name. */
+PyObject *enum_class(const Type *type);
 
 /* The member of that value, or an int if there is none. */
 PyObject *enum_member(const Type *type, int64_t value);
@@ -495,9 +491,10 @@ struct LibraryObject {
     PyObject *found;               /* dict: name -> what lookup gives */
     PyObject *symbols;             /* dict: name -> Symbol */
     PyObject *kept;                /* dict of what the plugin was given and keeps, or NULL */
-    PyThread_type_lock making;     /* owned: held by the thread that makes struct types */
-    unsigned long maker;           /* that thread, or 0 */
-    PyObject *pending;             /* list of struct types that are being made, or NULL */
+    PyObject *pending;             /* list of struct types that are being made, under state->making; or NULL */
+    unsigned declared;             /* shared: how often the host has declared something */
+    MUTEX_MEMBER(declaring);       /* of `declared`, with the dicts that it makes stale */
+    MUTEX_MEMBER(keeping);         /* of `kept`, those of its objects, and of the pointers that Python wrote */
 };
 
 extern PyType_Spec library_spec;
@@ -511,7 +508,7 @@ PyObject *library_symbol(LibraryObject *library, PyObject *name);
 void *library_address(LibraryObject *library, const char *name, bool anywhere, SymbolFacts *facts,
                       char reason[REASON_MAX]);
 
-/* Remember what a lookup gave under `key`: `use` (taken over), or what another thread put there first. */
+/* Remember what a lookup with a type gave: `use` (taken over), or what another thread put there first. */
 PyObject *library_remember(LibraryObject *library, PyObject *key, PyObject *use);
 
 /* Raise DeclarationError for a symbol of the library; NULL.  Keeps an exception that is set already. */

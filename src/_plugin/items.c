@@ -9,8 +9,8 @@ typedef struct {
     void *memory;
     const char *format;            /* borrowed from the library */
     Py_ssize_t item_size;          /* bytes */
-    bool readonly, ended;
-    int exports;                   /* buffers that somebody holds */
+    bool readonly, ended;          /* ended: shared */
+    int exports;                   /* shared: buffers that somebody holds */
     int dims;
     Py_ssize_t shape[DIMS_MAX], strides[DIMS_MAX];
 } ItemsObject;
@@ -21,7 +21,7 @@ Items_dealloc(ItemsObject *self)
     PyTypeObject *type = Py_TYPE(self);
 
     if (self->owner != NULL) {
-        handle_use(self->owner, -1);
+        handle_take_back(self->owner);
         Py_DECREF((PyObject *)self->owner);
     }
     Py_XDECREF(self->keeper);
@@ -36,15 +36,18 @@ Items_getbuffer(PyObject *object, Py_buffer *view, int flags)
     ItemsObject *self = (ItemsObject *)object;
     Py_ssize_t size = self->item_size;
 
-    if (self->ended) {
-        PyErr_SetString(PyExc_ValueError, "the memory was lent for a call that is over");
-        view->obj = NULL;
-        return -1;
-    }
     for (int i = 0; i < self->dims; i++) {
         size *= self->shape[i];
     }
+    SHARED_ADD(self->exports, 1);  /* before the question: items_end asks the other way round */
+    if (SHARED_LOAD(self->ended)) {
+        PyErr_SetString(PyExc_ValueError, "the memory was lent for a call that is over");
+        view->obj = NULL;
+        SHARED_ADD(self->exports, -1);
+        return -1;
+    }
     if (PyBuffer_FillInfo(view, object, self->memory, size, self->readonly, flags) < 0) {
+        SHARED_ADD(self->exports, -1);
         return -1;
     }
     view->itemsize = self->item_size;
@@ -54,7 +57,6 @@ Items_getbuffer(PyObject *object, Py_buffer *view, int flags)
         view->shape = self->shape;
         view->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? self->strides : NULL;
     }
-    self->exports++;
     return 0;
 }
 
@@ -62,7 +64,7 @@ static void
 Items_releasebuffer(PyObject *object, Py_buffer *view)
 {
     (void)view;
-    ((ItemsObject *)object)->exports--;
+    SHARED_ADD(((ItemsObject *)object)->exports, -1);
 }
 
 PyObject *
@@ -78,15 +80,20 @@ items_view(LibraryObject *library, HandleObject *owner, PyObject *keeper, void *
         return NULL;
     }
     items->library = (LibraryObject *)Py_NewRef((PyObject *)library);
-    items->owner = (HandleObject *)Py_XNewRef((PyObject *)owner);
     if (owner != NULL) {
-        handle_use(owner, 1);
+        Where where = {"view", NULL};
+
+        if (handle_lend(owner, &where) < 0) {
+            Py_DECREF((PyObject *)items);
+            return NULL;
+        }
+        items->owner = (HandleObject *)Py_NewRef((PyObject *)owner);
     }
     items->keeper = Py_XNewRef(keeper);
     items->memory = memory;
     items->item_size = stride;
     items->readonly = readonly;
-    items->format = item->kind == TYPE_STRUCT ? ((const StructInfo *)item->record->host)->format
+    items->format = item->kind == TYPE_STRUCT ? record_known(item->record)->format
                     : item->kind == TYPE_VOID ? "B" : convert_format(item);
     items->dims = dims;
     for (int i = dims - 1; i >= 0; i--) {
@@ -104,9 +111,9 @@ items_end(PyObject *view, PyObject *items)
 {
     PyObject *done = PyObject_CallMethod(view, "release", NULL);
 
-    ((ItemsObject *)items)->ended = true;
+    SHARED_STORE(((ItemsObject *)items)->ended, true);
     Py_XDECREF(done);
-    if (done != NULL && ((ItemsObject *)items)->exports > 0) {
+    if (done != NULL && SHARED_ADD(((ItemsObject *)items)->exports, 0) > 0) {
         PyErr_SetString(PyExc_BufferError, "something still looks at memory that was lent for the call only: copy it");
         return -1;
     }

@@ -1,5 +1,5 @@
 /* The key of a struct: equal for two plugins exactly when their structs are one type. */
-#include "declare.h"
+#include "parse.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,10 +109,12 @@ scope_struct_key(Scope *scope, Struct *record)
 {
     Key key = {0};
 
+    scope_lock();
     key_name(&key, record);
     for (size_t i = 0; i < key.count && !key.failed; i++) {
         key_struct(scope, &key, key.structs[i]);
     }
+    scope_unlock();
     free(key.structs);
     if (key.failed) {
         free(key.text);

@@ -275,7 +275,7 @@ advance(Place **place, size_t count)
 bool
 layout_matches(const Struct *record, const char *format)
 {
-    const StructInfo *info = record->host;
+    const StructInfo *info = record_known(record);
     Reader ours, theirs;
     Place *a = ours.places, *b = theirs.places;
 

@@ -77,25 +77,47 @@ make_symbol(LibraryObject *library, PyObject *name, const char *utf8)
     return symbol_new(library, name, address, &facts, declaration);
 }
 
+/* Put `made` (taken over) into a dict, and return what is there: another thread may have been faster, and the same name
+ * gives the same object.  NULL without an exception if the host has declared something since `declared` was read: what
+ * was made may lack its type. */
+static PyObject *
+remember(LibraryObject *library, PyObject *dict, PyObject *key, PyObject *made, unsigned declared)
+{
+    PyObject *kept = NULL;
+
+    MUTEX_LOCK(library->declaring);
+    if (declared == SHARED_LOAD(library->declared)) {
+        kept = dict_set_default(dict, key, made);
+    }
+    MUTEX_UNLOCK(library->declaring);
+    Py_DECREF(made);
+    return kept;
+}
+
 PyObject *
 library_symbol(LibraryObject *library, PyObject *name)
 {
-    PyObject *bytes = encode_name(name), *symbol;
+    PyObject *bytes = encode_name(name), *symbol = NULL;
 
-    if (bytes == NULL) {
+    name = bytes != NULL ? PyUnicode_FromObject(name) : NULL;      /* a plain str: no Python runs under the mutex */
+    if (name == NULL) {
+        Py_XDECREF(bytes);
         return NULL;
     }
-    symbol = Py_XNewRef(PyDict_GetItemWithError(library->symbols, name));
-    if (symbol == NULL && !PyErr_Occurred()) {
-        symbol = make_symbol(library, name, PyBytes_AS_STRING(bytes));
-        if (symbol != NULL) {      /* another thread may have been faster: the same name gives the same object */
-            PyObject *kept = PyDict_SetDefault(library->symbols, name, symbol);
+    while (dict_get(library->symbols, name, &symbol) == 0) {
+        unsigned declared = SHARED_LOAD(library->declared);
+        PyObject *made = make_symbol(library, name, PyBytes_AS_STRING(bytes));
 
-            Py_XINCREF(kept);
-            Py_SETREF(symbol, kept);
+        if (made == NULL) {
+            break;
+        }
+        symbol = remember(library, library->symbols, name, made, declared);
+        if (symbol != NULL || PyErr_Occurred()) {
+            break;
         }
     }
     Py_DECREF(bytes);
+    Py_DECREF(name);
     return symbol;
 }
 
@@ -104,7 +126,7 @@ library_symbol(LibraryObject *library, PyObject *name)
 PyObject *
 library_remember(LibraryObject *library, PyObject *key, PyObject *use)
 {
-    PyObject *kept = Py_XNewRef(PyDict_SetDefault(library->found, key, use));
+    PyObject *kept = dict_set_default(library->found, key, use);
 
     Py_DECREF(use);
     return kept;
@@ -125,9 +147,9 @@ lookup_type(LibraryObject *library, PyObject *name)
     if (utf8 != NULL && scope_read_type(library->scope, utf8, &declaration, reason) == 0 &&
         record_prepare(library, declaration.type, reason) == 0) {
         if (declaration.type->kind == TYPE_STRUCT) {
-            found = Py_XNewRef((PyObject *)((const StructInfo *)declaration.type->record->host)->type);
-        } else if (declaration.type->kind == TYPE_ENUM && declaration.type->enumeration->host != NULL) {
-            found = Py_XNewRef(PyDict_GetItemWithError(declaration.type->enumeration->host, Py_None));
+            found = Py_XNewRef((PyObject *)record_made(library->state, declaration.type->record)->type);
+        } else if (declaration.type->kind == TYPE_ENUM) {
+            found = Py_XNewRef(enum_class(declaration.type));
         }
     }
     if (found == NULL && !PyErr_Occurred()) {
@@ -141,22 +163,42 @@ lookup_type(LibraryObject *library, PyObject *name)
 }
 
 static PyObject *
+lookup_first(LibraryObject *library, PyObject *name)
+{
+    PyObject *symbol = library_symbol(library, name), *found;
+
+    if (symbol == NULL) {
+        return PyErr_ExceptionMatches(library->state->not_found) ? lookup_type(library, name) : NULL;
+    }
+    found = symbol_use(symbol);
+    Py_DECREF(symbol);
+    return found;
+}
+
+static PyObject *
 lookup_plain(LibraryObject *library, PyObject *name)
 {
-    PyObject *found = PyUnicode_Check(name) ? PyDict_GetItemWithError(library->found, name) : NULL;
-    PyObject *symbol;
+    PyObject *found = NULL;
+    int failed = PyUnicode_Check(name) ? dict_get(library->found, name, &found) : 0;
 
-    if (found != NULL || PyErr_Occurred()) {
-        return Py_XNewRef(found);
+    if (found == NULL && failed == 0 && PyUnicode_Check(name) && !PyUnicode_CheckExact(name)) {
+        PyObject *plain = PyUnicode_FromObject(name);
+
+        found = plain != NULL ? lookup_plain(library, plain) : NULL;
+        Py_XDECREF(plain);
+        return found;
     }
-    symbol = library_symbol(library, name);
-    if (symbol == NULL) {
-        found = PyErr_ExceptionMatches(library->state->not_found) ? lookup_type(library, name) : NULL;
-    } else {
-        found = symbol_use(symbol);
-        Py_DECREF(symbol);
+    while (found == NULL && failed == 0) {
+        unsigned declared = SHARED_LOAD(library->declared);
+        PyObject *use = lookup_first(library, name);
+
+        if (use != NULL && PyCFunction_Check(use)) {
+            share_uncounted(use, (PyObject *)library->state->function);
+        }
+        found = use != NULL ? remember(library, library->found, name, use, declared) : NULL;
+        failed = found == NULL && PyErr_Occurred() ? -1 : 0;
     }
-    return found != NULL ? library_remember(library, name, found) : NULL;
+    return found;
 }
 
 static PyObject *
@@ -211,6 +253,25 @@ Library_lookup(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObje
 
 /* ------------------------------------------------------------------ declare, and the names */
 
+/* Take an untyped symbol out of a dict, where another thread may have done so already. */
+static int
+forget(const LibraryObject *self, PyObject *dict, PyObject *name)
+{
+    PyObject *object;
+    int failed = dict_get(dict, name, &object) < 0 ? -1 : 0;
+
+    if (object != NULL && PyObject_TypeCheck(object, self->state->symbol) &&
+        ((SymbolObject *)object)->declaration.type == NULL) {
+        failed = PyDict_DelItem(dict, name);
+        if (failed < 0 && PyErr_ExceptionMatches(PyExc_KeyError)) {
+            PyErr_Clear();
+            failed = 0;
+        }
+    }
+    Py_XDECREF(object);
+    return failed;
+}
+
 /* What was looked up before it had a type is looked up again when asked for. */
 static int
 forget_untyped(LibraryObject *self)
@@ -220,14 +281,8 @@ forget_untyped(LibraryObject *self)
 
     for (Py_ssize_t i = 0; failed == 0 && i < PyList_GET_SIZE(names); i++) {
         PyObject *name = PyList_GET_ITEM(names, i);
-        SymbolObject *symbol = (SymbolObject *)PyDict_GetItemWithError(self->symbols, name);     /* borrowed */
 
-        if (symbol != NULL && symbol->declaration.type == NULL) {
-            failed = PyDict_DelItem(self->symbols, name);
-            if (failed == 0 && PyDict_GetItemWithError(self->found, name) != NULL) {
-                failed = PyDict_DelItem(self->found, name);
-            }
-        }
+        failed = forget(self, self->symbols, name) < 0 ? -1 : forget(self, self->found, name);
     }
     Py_XDECREF(names);
     return failed;
@@ -255,6 +310,9 @@ Library_declare(PyObject *object, PyObject *text)
     if (scope_declare(self->scope, utf8, reason) < 0) {
         return library_refuse(self, "", reason);
     }
+    MUTEX_LOCK(self->declaring);   /* nobody remembers what was made before the declaration from here on */
+    SHARED_STORE(self->declared, self->declared + 1);
+    MUTEX_UNLOCK(self->declaring);
     if (forget_untyped(self) < 0) {
         return NULL;
     }
@@ -312,7 +370,7 @@ compare_one(void *context, const char *name, RecordKind kind)
     char reason[REASON_MAX];
     const Declaration *wanted = scope_find(comparison->wanted, name, reason);
     const Declaration *found = scope_find(comparison->library->scope, name, reason);
-    bool equal = found != NULL && type_equal(found->type, wanted->type, type_has_words(wanted->type));
+    bool equal = found != NULL && scope_equal(found->type, wanted->type, type_has_words(wanted->type));
     PyObject *item;
     int failed;
 
@@ -459,9 +517,6 @@ Library_dealloc(LibraryObject *self)
     Py_XDECREF(self->version);
     if (self->handle == NULL) {
         Py_XDECREF(self->kept);    /* else the plugin may still use it */
-    }
-    if (self->making != NULL) {
-        PyThread_free_lock(self->making);
     }
     scope_free(self->scope);
     elf_free(&self->facts);

@@ -94,9 +94,8 @@ set_names(LibraryObject *library, const char *path)
     library->version = facts->header != NULL ? decode(facts->header->text) : Py_NewRef(Py_None);
     library->found = PyDict_New();
     library->symbols = PyDict_New();
-    library->making = PyThread_allocate_lock();
     library->scope = scope_new(facts);
-    if (library->scope == NULL || library->making == NULL) {
+    if (library->scope == NULL) {
         PyErr_NoMemory();
     }
     return PyErr_Occurred() ? -1 : 0;
@@ -250,7 +249,7 @@ make_host(LibraryObject *library, PyObject *object, const Prototype *prototype, 
         library_refuse(library, "PLUGIN_INIT", reason);
         return -1;
     }
-    capsule = implement(library, param->type->target->record->host, object, &where, structure);
+    capsule = implement(library, record_known(param->type->target->record), object, &where, structure);
     place = capsule != NULL ? PyUnicode_FromString("host") : NULL;
     failed = place == NULL ? -1 : retain_set(&library->kept, place, capsule);
     Py_XDECREF(place);
@@ -286,7 +285,9 @@ run_init(LibraryObject *library, PyObject *host)
             error.code = REGISTRY_INTERRUPTED - 1;
             PyOS_snprintf(error.message, sizeof error.message, "its init function cannot be found: %.400s", reason);
         } else if (make_host(library, host, prototype, &structure) == 0) {
+            EXCLUSIVE_BEGIN(section, library, true)
             call_init(address, prototype, structure, &error);
+            EXCLUSIVE_END(section)
             error.message[ERROR_MESSAGE_MAX - 1] = '\0';
         }
     }

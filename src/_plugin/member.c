@@ -26,12 +26,13 @@ member_check(const Field *field, char reason[REASON_MAX])
     return 0;
 }
 
+/* The object is in use until handle_unpin: what is converted may run Python code, or wait. */
 static int
 spot_of(HandleObject *self, const Field *field, Spot *spot)
 {
     *spot = (Spot){.library = self->library, .owner = self, .type = field->type, .words = field->words,
                    .where = {field->name, NULL}, .readonly = self->readonly};
-    if (handle_check(self, &spot->where) < 0) {
+    if (handle_pin(self, NULL, 0, &spot->where) < 0) {
         return -1;
     }
     spot->memory = (char *)self->address + field->offset;
@@ -79,19 +80,12 @@ read_shape(const Spot *spot, const Field *field, Py_ssize_t shape[DIMS_MAX], siz
 
 /* What `T *x plugin_count(n)` points to, as many as the member n says; no more than there is, where Python gave it. */
 static PyObject *
-get_counted(const Spot *spot, const Field *field)
+view_counted(const Spot *spot, const Field *field, void *pointer, PyObject *kept)
 {
     Py_ssize_t shape[DIMS_MAX];
-    PyObject *kept;
-    void *pointer;
     size_t size;
 
-    memcpy(&pointer, spot->memory, sizeof pointer);
-    if (pointer == NULL) {
-        Py_RETURN_NONE;
-    }
-    kept = spot_kept(spot);
-    if ((kept == NULL && PyErr_Occurred()) || read_shape(spot, field, shape, &size) < 0) {
+    if (read_shape(spot, field, shape, &size) < 0) {
         return NULL;
     }
     if (kept != NULL && (!PyMemoryView_Check(kept) || PyMemoryView_GET_BUFFER(kept)->buf != pointer)) {
@@ -107,6 +101,20 @@ get_counted(const Spot *spot, const Field *field)
     }
     return items_view(spot->library, spot->owner, kept, pointer, field->type->target, field->dim_count, shape,
                       field->type->target->is_const);
+}
+
+static PyObject *
+get_counted(const Spot *spot, const Field *field)
+{
+    PyObject *kept, *result;
+    void *pointer;
+
+    if (spot_pointer(spot, &pointer, &kept) < 0) {
+        return NULL;
+    }
+    result = pointer != NULL ? view_counted(spot, field, pointer, kept) : Py_NewRef(Py_None);
+    Py_XDECREF(kept);
+    return result;
 }
 
 static int
@@ -145,10 +153,7 @@ set_counted(const Spot *spot, const Field *field, PyObject *value)
     for (int i = 0; i < field->dim_count && failed == 0; i++) {
         failed = set_length(spot, &field->dims[i], buffer.shape[i]);
     }
-    failed = failed < 0 || view == NULL ? -1 : spot_keep(spot, view);
-    if (failed == 0) {
-        memcpy(spot->memory, &buffer.buf, sizeof buffer.buf);
-    }
+    failed = failed < 0 || view == NULL ? -1 : spot_point(spot, view, buffer.buf);
     Py_XDECREF(view);
     PyBuffer_Release(&buffer);
     return failed;
@@ -160,25 +165,29 @@ PyObject *
 member_get(PyObject *object, void *closure)
 {
     const Field *field = closure;
+    PyObject *value;
     Spot spot;
 
     if (spot_of((HandleObject *)object, field, &spot) < 0) {
         return NULL;
     }
-    return field->dim_count > 0 ? get_counted(&spot, field) : spot_get(&spot);
+    value = field->dim_count > 0 ? get_counted(&spot, field) : spot_get(&spot);
+    handle_unpin((HandleObject *)object, NULL, 0);
+    return value;
 }
 
 int
 member_set(PyObject *object, PyObject *value, void *closure)
 {
     const Field *field = closure;
+    bool counted = field->dim_count > 0 && value != NULL && value != Py_None && !field->type->is_const;
     Spot spot;
+    int failed;
 
     if (spot_of((HandleObject *)object, field, &spot) < 0) {
         return -1;
     }
-    if (field->dim_count > 0 && value != NULL && value != Py_None && !field->type->is_const && !spot.readonly) {
-        return set_counted(&spot, field, value);
-    }
-    return spot_set(&spot, value);
+    failed = counted && !spot.readonly ? set_counted(&spot, field, value) : spot_set(&spot, value);
+    handle_unpin((HandleObject *)object, NULL, 0);
+    return failed;
 }

@@ -29,8 +29,11 @@ PyObject *spot_tuple(const Spot *spot, const Type *item, char *memory, Py_ssize_
 int spot_set(const Spot *spot, PyObject *value);
 int spot_keep(const Spot *spot, PyObject *keeper);
 
-/* What the place keeps since it was written by Python; borrowed, or NULL with or without an exception. */
-PyObject *spot_kept(const Spot *spot);
+/* Write a pointer, and keep what it stands on; the two together, for whoever reads them so. */
+int spot_point(const Spot *spot, PyObject *keeper, const void *pointer);
+
+/* The pointer that stands there, and what the place keeps since Python wrote it: a new reference, or NULL. */
+int spot_pointer(const Spot *spot, void **pointer, PyObject **kept);
 
 /* ------------------------------------------------------------------ member.c: data members of structs */
 

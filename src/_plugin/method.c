@@ -12,7 +12,7 @@ call_any(PyObject *object, int number, PyObject *const *args, Py_ssize_t nargs, 
     if (handle_check(self, &where) < 0) {
         return NULL;
     }
-    memcpy(&callee.address, (char *)self->address + method->member->offset, sizeof callee.address);
+    word_copy(&callee.address, (char *)self->address + method->member->offset, sizeof callee.address);
     if (callee.address == NULL) {
         return raise_fact(self->library->state, "null_method", "(sOO)", method->name, self->library->name,
                           self->library->version);
@@ -29,7 +29,7 @@ call_slot(PyObject *object, int number, PyObject *const *args, Py_ssize_t nargs,
     void *address;
 
     if (nargs == method->signature->python_count && kwnames == NULL && handle_is_open(self)) {
-        memcpy(&address, (char *)self->address + method->member->offset, sizeof address);
+        word_copy(&address, (char *)self->address + method->member->offset, sizeof address);
         if (address != NULL) {
             return method->call(self, address, method, args);
         }

@@ -227,6 +227,8 @@ struct HostText {
     char text[];
 };
 
+/* Changed and walked under scope_lock alone, but for the names: entries are complete when they are put in front of a
+ * bucket, and never leave it. */
 struct Scope {
     const FileFacts *facts;        /* borrowed; NULL without a file */
     Arena arena;
@@ -239,6 +241,10 @@ struct Scope {
     int depth;                     /* of the readings under way */
     Struct *reading;               /* the innermost struct whose body is being read */
 };
+
+/* The one mutex of all scopes, which a thread may take several times.  Nothing under it knows Python. */
+void scope_lock(void);
+void scope_unlock(void);
 
 /* The bucket of a name. */
 size_t scope_bucket(const char *name, size_t size);

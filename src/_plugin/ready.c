@@ -52,12 +52,12 @@ take_items(const Argument *argument, PyObject *object, Py_buffer *view)
     return false;
 }
 
-/* An object of the struct or opaque type that was asked for, which is open and belongs to nothing that could be closed. */
+/* An object of the struct or opaque type that was asked for. */
 static inline bool
 take_handle(const Argument *argument, const LibraryObject *library, PyObject *object)
 {
     const HandleObject *handle = (const HandleObject *)object;
-    const StructInfo *info = argument->type->record->host;
+    const StructInfo *info = record_known(argument->type->record);
 
     if (!Py_IS_TYPE(object, info != NULL ? info->type : library->state->pointer)) {
         return false;
@@ -65,7 +65,7 @@ take_handle(const Argument *argument, const LibraryObject *library, PyObject *ob
     if (info == NULL && (handle->library != library || handle->name != argument->type->name)) {
         return false;
     }
-    return handle_is_open(handle);
+    return true;
 }
 
 /* ------------------------------------------------------------------ the letters */
@@ -138,15 +138,18 @@ take_handle(const Argument *argument, const LibraryObject *library, PyObject *ob
     next++;
 #define TAKE_N(n)
 #define TAKE_H(n)                                                                                               \
-    if (!take_handle(&about->signature->arguments[n], object->library, args[next])) {                                           \
+    if (!take_handle(&about->signature->arguments[n], object->library, args[next]) ||                            \
+        !handle_pin_quick((HandleObject *)args[next])) {                                                         \
         goto otherwise;                                                                                          \
     }                                                                                                            \
     pinned = (HandleObject *)args[next];                                                                         \
-    handle_pin(pinned);                                                                                              \
+                                                                                              \
     next++;
 #define TAKE_M(n)                                                                                               \
-    pinned = object;                                                                                             \
-    handle_pin(pinned);
+    if (!handle_pin_quick(object)) {                                                                             \
+        goto otherwise;                                                                                          \
+    }                                                                                                            \
+    pinned = object;
 #define TAKE_E(n)                                                                                               \
     NativeError error;                                                                                           \
     error.code = 0;                                                                                              \
@@ -184,7 +187,7 @@ take_handle(const Argument *argument, const LibraryObject *library, PyObject *ob
         PyBuffer_Release(&views[--held]);                                                                        \
     }                                                                                                            \
     if (pinned != NULL) {                                                                                        \
-        handle_unpin(pinned);                                                                                          \
+        handle_unpin_quick(pinned);                                                                                          \
     }
 
 /* The body of them all, where `object` is what the call is of, and `about` what knows its signature: both are looked at
@@ -202,7 +205,7 @@ take_handle(const Argument *argument, const LibraryObject *library, PyObject *ob
     (void)next, (void)length;                                                                                    \
     if (failure != NULL && failure->code != 0) {                                                                 \
         call_failed(object->library, owner, failure);                                                            \
-    } else if (object->library->state->calls_back && PyErr_Occurred()) {                                         \
+    } else if (SHARED_LOAD(object->library->state->calls_back) && PyErr_Occurred()) {                                         \
         DROP_##result(value);                                                                                    \
     } else {                                                                                                     \
         given = GIVE_##result(value, owner);                                                                     \
@@ -327,6 +330,20 @@ static const Ready functions[] = {FUNCTIONS(NAME)}, methods[] = {METHODS(NAME_ME
 
 /* ------------------------------------------------------------------ finding one */
 
+void
+ready_grade(Argument *argument, const Type *type)
+{
+    int bits = 8 * (int)type->size;
+
+    if (type->kind == TYPE_FLOAT) {
+        argument->fast = type->size == sizeof(double) ? FAST_DOUBLE : FAST_FLOAT;
+    } else if (type->kind == TYPE_INTEGER || type->kind == TYPE_CHAR) {
+        argument->fast = FAST_INTEGER;
+        argument->least = !type->is_signed ? 0 : bits >= 32 ? INT32_MIN : -(1 << (bits - 1));
+        argument->span = bits < 32 ? (1u << bits) - 1 : type->is_signed ? UINT32_MAX : INT32_MAX;
+    }
+}
+
 enum { LETTERS_MAX = 6 };
 
 /* The letter of a number, as a parameter or as a result; 0 if there is none. */
@@ -390,6 +407,11 @@ static void
 spell_shape(const Signature *signature, char shape[LETTERS_MAX + 2])
 {
     shape[0] = '\0';
+#ifdef Py_GIL_DISABLED
+    if (signature->is_exclusive) {
+        return;
+    }
+#endif
     if (signature->is_blocking || signature->is_destructor || signature->has_retained || signature->count > LETTERS_MAX) {
         return;
     }

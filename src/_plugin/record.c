@@ -296,9 +296,8 @@ freeze(PyTypeObject *type)
     PyType_Modified(type);
 }
 
-/* Fill the type with methods.  The struct's host is the info already, for methods that take or give such objects. */
-static int
-fill_type(StructInfo *info, char reason[REASON_MAX])
+int
+record_fill(StructInfo *info, char reason[REASON_MAX])
 {
     if (add_methods(info, reason) < 0) {
         return -1;
@@ -308,18 +307,19 @@ fill_type(StructInfo *info, char reason[REASON_MAX])
             return -1;
         }
     }
-    return add_members(info, reason) < 0 ? -1 : add_description(info);
+    if (add_members(info, reason) < 0 || add_description(info) < 0) {
+        return -1;
+    }
+    freeze(info->type);
+    return 0;
 }
 
-/* Make the type, still empty, and add it to the library's pending ones.  The struct's host is its info from now on, for
- * methods that take or give such objects. */
-static const StructInfo *
-build(LibraryObject *library, Struct *record)
+PyObject *
+record_new(LibraryObject *library, Struct *record, StructInfo **result)
 {
     StructInfo *info = info_new(library, record);
     PyTypeObject *type = info != NULL ? make_type(info) : NULL;
     PyObject *capsule = type != NULL ? PyCapsule_New(info, "plugin.StructInfo", capsule_free) : NULL;
-    int failed;
 
     if (capsule == NULL) {
         Py_XDECREF((PyObject *)type);
@@ -328,153 +328,24 @@ build(LibraryObject *library, Struct *record)
         }
         return NULL;
     }
+    *result = info;
     info->type = type;
-    failed = PyObject_SetAttrString((PyObject *)type, "__plugin_struct__", capsule);
-    failed = failed < 0 ? -1 : PyObject_SetAttrString((PyObject *)type, "__plugin_library__", (PyObject *)library);
-    failed = failed < 0 ? -1 : PyList_Append(library->pending, (PyObject *)type);
-    if (failed == 0) {
-        record->host = info;
+    if (PyObject_SetAttrString((PyObject *)type, "__plugin_struct__", capsule) < 0 ||
+        PyObject_SetAttrString((PyObject *)type, "__plugin_library__", (PyObject *)library) < 0) {
+        Py_CLEAR(type);
     }
     Py_DECREF(capsule);
-    Py_DECREF((PyObject *)type);
-    return failed < 0 ? NULL : info;
+    return (PyObject *)type;
 }
 
-/* ------------------------------------------------------------------ making types once */
-
-static StructInfo *
-info_of(PyObject *type)
+StructInfo *
+record_info(PyObject *type)
 {
     PyObject *capsule = PyObject_GetAttrString(type, "__plugin_struct__");
     StructInfo *info = capsule != NULL ? PyCapsule_GetPointer(capsule, "plugin.StructInfo") : NULL;
 
     Py_XDECREF(capsule);           /* the type still has it */
     return info;
-}
-
-static PyObject *
-key_of(LibraryObject *library, Struct *record)
-{
-    char *key = scope_struct_key(library->scope, record);
-    PyObject *object = key != NULL ? PyUnicode_DecodeUTF8(key, (Py_ssize_t)strlen(key), "replace") : PyErr_NoMemory();
-
-    free(key);
-    return object;
-}
-
-/* A struct that names others is made with them; all are published, or none. */
-static int
-settle(LibraryObject *library, bool keep)
-{
-    PyObject *pending = library->pending;
-    PyObject *type, *value, *traceback;
-    int failed = 0;
-
-    library->pending = NULL;
-    PyErr_Fetch(&type, &value, &traceback);
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pending); i++) {
-        StructInfo *info = info_of(PyList_GET_ITEM(pending, i));
-        PyObject *key = keep && failed == 0 ? key_of(library, info->record) : NULL;
-
-        if (key == NULL || PyDict_SetItem(library->state->structs, key, PyList_GET_ITEM(pending, i)) < 0) {
-            info->record->host = NULL;
-            failed = -1;
-        }
-        Py_XDECREF(key);
-    }
-    if (type != NULL) {
-        PyErr_Restore(type, value, traceback);
-    }
-    Py_DECREF(pending);
-    return failed;
-}
-
-/* The type that another plugin made for the same struct, or NULL. */
-static const StructInfo *
-find_made(LibraryObject *library, Struct *record)
-{
-    PyObject *key = key_of(library, record);
-    PyObject *type = key != NULL ? PyDict_GetItemWithError(library->state->structs, key) : NULL;   /* borrowed */
-
-    Py_XDECREF(key);
-    return type != NULL ? info_of(type) : NULL;
-}
-
-/* The type of a struct, made by another plugin, or else empty and pending. */
-static const StructInfo *
-name_type(LibraryObject *library, Struct *record)
-{
-    const StructInfo *info = record->host != NULL ? record->host : find_made(library, record);
-
-    if (info == NULL) {
-        return PyErr_Occurred() ? NULL : build(library, record);
-    }
-    record->host = (void *)(uintptr_t)info;
-    return info;
-}
-
-/* Fill the pending types one after the other: filling one may name others, which are added behind.  (One inside the
- * other would take as much of the C stack as a plugin has structs.) */
-static const StructInfo *
-make_types(LibraryObject *library, Struct *record, char reason[REASON_MAX])
-{
-    const StructInfo *info;
-    int failed;
-
-    library->pending = PyList_New(0);
-    if (library->pending == NULL) {
-        return NULL;
-    }
-    info = name_type(library, record);
-    failed = info == NULL ? -1 : 0;
-    for (Py_ssize_t i = 0; failed == 0 && i < PyList_GET_SIZE(library->pending); i++) {
-        StructInfo *next = info_of(PyList_GET_ITEM(library->pending, i));
-
-        failed = next == NULL ? -1 : fill_type(next, reason);
-        if (failed == 0) {
-            freeze(next->type);
-        }
-    }
-    return settle(library, failed == 0) < 0 || failed < 0 ? NULL : info;
-}
-
-/* The type of a complete struct, made by one thread at a time. */
-static const StructInfo *
-record_info(LibraryObject *library, Struct *record, char reason[REASON_MAX])
-{
-    unsigned long self = PyThread_get_thread_ident();
-    const StructInfo *info;
-
-    if (library->maker == self) {
-        return name_type(library, record);
-    }
-    if (record->host != NULL && library->maker == 0) {
-        return record->host;
-    }
-    Py_BEGIN_ALLOW_THREADS         /* whoever is making types may let go of the GIL meanwhile */
-    PyThread_acquire_lock(library->making, WAIT_LOCK);
-    Py_END_ALLOW_THREADS
-    library->maker = self;
-    info = record->host != NULL ? record->host : make_types(library, record, reason);
-    library->maker = 0;
-    PyThread_release_lock(library->making);
-    return info;
-}
-
-int
-record_prepare(LibraryObject *library, const Type *type, char reason[REASON_MAX])
-{
-    reason[0] = '\0';
-    if (type->kind == TYPE_ENUM) {
-        return enum_prepare(library->state, type);
-    }
-    if (type->kind == TYPE_POINTER) {
-        type = type->target;
-    }
-    if (type->kind != TYPE_STRUCT || scope_complete(library->scope, type->record, reason) < 0) {
-        return reason[0] == '\0' ? 0 : -1;
-    }
-    return record_info(library, type->record, reason) != NULL ? 0 : -1;
 }
 
 /* ------------------------------------------------------------------ the base of all struct types */
@@ -497,7 +368,7 @@ set_member(PyObject *self, PyObject *name, PyObject *value)
 static PyObject *
 Struct_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
-    StructInfo *info = info_of((PyObject *)type);
+    StructInfo *info = record_info((PyObject *)type);
     Py_ssize_t at = 0;
     PyObject *self, *name, *value;
     void *memory;
@@ -528,17 +399,17 @@ Struct_getbuffer(PyObject *object, Py_buffer *view, int flags)
     HandleObject *self = (HandleObject *)object;
     Where where = {"buffer", NULL};
 
-    if (handle_check(self, &where) < 0) {
+    if (handle_lend(self, &where) < 0) {           /* not to be released meanwhile */
         return -1;
     }
     if (PyBuffer_FillInfo(view, object, self->address, (Py_ssize_t)self->info->record->size, self->readonly, flags) < 0) {
+        handle_take_back(self);
         return -1;
     }
     view->itemsize = (Py_ssize_t)self->info->record->size;
     view->format = flags & PyBUF_FORMAT ? self->info->format : NULL;
     view->ndim = 0;
     view->shape = view->strides = NULL;
-    handle_use(self, 1);           /* not to be released meanwhile */
     return 0;
 }
 
@@ -546,7 +417,7 @@ static void
 Struct_releasebuffer(PyObject *object, Py_buffer *view)
 {
     (void)view;
-    handle_use((HandleObject *)object, -1);
+    handle_take_back((HandleObject *)object);
 }
 
 static PyType_Slot structure_slots[] = {

@@ -48,7 +48,7 @@ retain_callable(LibraryObject *library, const Prototype *prototype, PyObject *ca
         return NULL;
     }
     kept->own = signature;
-    library->state->calls_back = true;
+    SHARED_STORE(library->state->calls_back, true);
     if (closure_start(kept, where, function) < 0) {
         Py_CLEAR(capsule);
     }
@@ -151,22 +151,33 @@ keeper_of(const Frame *frame, int number, PyObject *object)
 PyObject **
 retain_dict(HandleObject *handle, LibraryObject *library)
 {
-    while (handle != NULL && !handle->owned) {
+    while (handle != NULL && !SHARED_LOAD(handle->owned)) {
         handle = handle->parent;
     }
     return handle != NULL ? &handle->kept : &library->kept;
 }
 
+PyObject *
+retain_made(PyObject **dict)
+{
+    PyObject *made = SHARED_LOAD(*dict);
+
+    if (made == NULL) {
+        made = PyDict_New();
+        if (made != NULL && !shared_publish((void **)dict, made)) {
+            Py_DECREF(made);       /* another thread was faster */
+            made = SHARED_LOAD(*dict);
+        }
+    }
+    return made;
+}
+
 int
 retain_set(PyObject **dict, PyObject *place, PyObject *keeper)
 {
-    if (*dict == NULL) {
-        *dict = PyDict_New();
-        if (*dict == NULL) {
-            return -1;
-        }
-    }
-    return PyDict_SetItem(*dict, place, keeper != NULL ? keeper : Py_None);
+    PyObject *made = retain_made(dict);
+
+    return made == NULL ? -1 : PyDict_SetItem(made, place, keeper != NULL ? keeper : Py_None);
 }
 
 int

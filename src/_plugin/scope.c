@@ -1,11 +1,54 @@
 /* What one plugin declares: its records, read when first asked for, and the host's own declarations beside them. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "parse.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* ------------------------------------------------------------------ the lock */
+
+/* `mutex` guards what all scopes hold.  One for all of them, so that a fork can wait until nobody has it: with a GIL
+ * nobody ever waits, and without one only those who declare or look up something for the first time. */
+static pthread_mutex_t mutex;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+make_mutex(void)
+{
+    pthread_mutexattr_t attributes;
+
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&mutex, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
+static void
+begin(void)
+{
+    make_mutex();
+    pthread_atfork(scope_lock, scope_unlock, make_mutex);      /* the child's thread is not the one that locked it */
+}
+
+void
+scope_lock(void)
+{
+    pthread_once(&once, begin);
+    pthread_mutex_lock(&mutex);
+}
+
+void
+scope_unlock(void)
+{
+    pthread_mutex_unlock(&mutex);
+}
+
+/* ------------------------------------------------------------------ reading */
 
 /* Leave the structs inside which a reading failed. */
 static void
@@ -110,7 +153,7 @@ insert(Scope *scope, const Entry *entry)
     if (copy != NULL) {
         *copy = *entry;
         copy->next = *bucket;
-        *bucket = copy;
+        __atomic_store_n(bucket, copy, __ATOMIC_RELEASE);
         scope->changes++;
     }
     return copy;
@@ -260,8 +303,8 @@ struct_of_record(Parser *parser, void *context)
     }
 }
 
-int
-scope_complete(Scope *scope, Struct *record, char reason[REASON_MAX])
+static int
+complete(Scope *scope, Struct *record, char reason[REASON_MAX])
 {
     reason[0] = '\0';
     switch (record->state) {
@@ -293,6 +336,17 @@ scope_complete(Scope *scope, Struct *record, char reason[REASON_MAX])
         return -1;
     }
     return 0;
+}
+
+int
+scope_complete(Scope *scope, Struct *record, char reason[REASON_MAX])
+{
+    int failed;
+
+    scope_lock();
+    failed = complete(scope, record, reason);
+    scope_unlock();
+    return failed;
 }
 
 /* ------------------------------------------------------------------ functions and variables */
@@ -343,8 +397,8 @@ record_of(const Scope *scope, const char *name, size_t size)
     return record != NULL ? record : find_record(scope, RECORD_VAR, name, size);
 }
 
-const Declaration *
-scope_find(Scope *scope, const char *name, char reason[REASON_MAX])
+static const Declaration *
+find_declaration(Scope *scope, const char *name, char reason[REASON_MAX])
 {
     size_t size = strlen(name);
     Entry *entry;
@@ -377,8 +431,20 @@ scope_find(Scope *scope, const char *name, char reason[REASON_MAX])
     return &entry->declaration;
 }
 
+const Declaration *
+scope_find(Scope *scope, const char *name, char reason[REASON_MAX])
+{
+    const Declaration *found;
+
+    scope_lock();
+    found = find_declaration(scope, name, reason);
+    scope_unlock();
+    return found;
+}
+
 /* ------------------------------------------------------------------ walking */
 
+/* Without the lock: what visits may run Python. */
 int
 scope_each(Scope *scope, int (*visit)(void *context, const char *name, RecordKind kind), void *context)
 {
@@ -392,7 +458,9 @@ scope_each(Scope *scope, int (*visit)(void *context, const char *name, RecordKin
         }
     }
     for (size_t i = 0; i < BUCKETS; i++) {
-        for (Entry *entry = scope->names[i]; entry != NULL && stop == 0; entry = entry->next) {
+        const Entry *entry = __atomic_load_n(&scope->names[i], __ATOMIC_ACQUIRE);
+
+        for (; entry != NULL && stop == 0; entry = entry->next) {
             if (entry->kind == ENTRY_DECLARATION && entry->declaration.record == NULL) {
                 bool is_function = entry->declaration.type->kind == TYPE_FUNCTION;
 
@@ -416,8 +484,8 @@ destroys(const Declaration *declaration, const char *name)
     return type->kind == TYPE_POINTER && type->target->kind == TYPE_STRUCT && strcmp(type->target->name, name) == 0;
 }
 
-const Declaration *
-scope_destructor(Scope *scope, const char *name)
+static const Declaration *
+find_destructor(Scope *scope, const char *name)
 {
     for (size_t i = 0; scope->facts != NULL && i < scope->facts->record_count; i++) {
         const Record *record = &scope->facts->records[i];
@@ -439,6 +507,28 @@ scope_destructor(Scope *scope, const char *name)
         }
     }
     return NULL;
+}
+
+const Declaration *
+scope_destructor(Scope *scope, const char *name)
+{
+    const Declaration *found;
+
+    scope_lock();
+    found = find_destructor(scope, name);
+    scope_unlock();
+    return found;
+}
+
+bool
+scope_equal(const Type *a, const Type *b, bool words)
+{
+    bool equal;
+
+    scope_lock();
+    equal = type_equal(a, b, words);
+    scope_unlock();
+    return equal;
 }
 
 /* ------------------------------------------------------------------ life */

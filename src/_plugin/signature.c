@@ -95,7 +95,7 @@ compile_pointer_result(Compiler *compiler, Argument *argument, const Type *type,
 static bool
 may_not_look(const LibraryObject *library)
 {
-    return library->handle == NULL || library->maker == PyThread_get_thread_ident();
+    return library->handle == NULL || once_is_mine(&library->state->making);
 }
 
 /* A destructor is called by us with the object and, if it takes one, a plugin_error. */
@@ -104,6 +104,7 @@ set_release(Compiler *compiler, const Prototype *prototype, const char *name)
 {
     Release *release = &compiler->signature->release;
 
+    release->overlaps = (prototype->words & (WORD_BLOCKING | WORD_THREADSAFE)) != 0;
     release->takes_error = prototype->count == 2 && type_is_error(prototype->params[1].type);
     if (prototype->count > 1 && !release->takes_error) {
         return refuse(compiler, "the destructor \"%s\" takes more than the object", name);
@@ -143,7 +144,7 @@ find_release(Compiler *compiler, const Type *type, const char *what)
     Release *release = &compiler->signature->release;
     char reason[REASON_MAX];
     const Declaration *destructor = scope_destructor(compiler->library->scope, type->name);
-    const Field *member = destructor_member(type->record);
+    const Field *member = scope_complete(compiler->library->scope, type->record, reason) == 0 ? destructor_member(type->record) : NULL;
 
     if (destructor != NULL) {
         release->how = RELEASE_FUNCTION;
@@ -185,6 +186,7 @@ find_owner(Compiler *compiler, const Argument *argument, int conversion, const c
     }
     if (conversion == CONVERT_STRING || release_name != NULL) {
         release->function = (void *)(uintptr_t)free;
+        release->overlaps = true;
         return 0;
     }
     if (conversion == CONVERT_HANDLE) {
@@ -376,21 +378,6 @@ compile_length(Compiler *compiler, Argument *argument, int number)
     return false;
 }
 
-/* Which values of a number need no more than a look at them. */
-static void
-compile_fast(Argument *argument, const Type *type)
-{
-    int bits = 8 * (int)type->size;
-
-    if (type->kind == TYPE_FLOAT) {
-        argument->fast = type->size == sizeof(double) ? FAST_DOUBLE : FAST_FLOAT;
-    } else if (type->kind == TYPE_INTEGER || type->kind == TYPE_CHAR) {
-        argument->fast = FAST_INTEGER;
-        argument->least = !type->is_signed ? 0 : bits >= 32 ? INT32_MIN : -(1 << (bits - 1));
-        argument->span = bits < 32 ? (1u << bits) - 1 : type->is_signed ? UINT32_MAX : INT32_MAX;
-    }
-}
-
 static int
 compile_kind(Compiler *compiler, Argument *argument, const Field *field, int number)
 {
@@ -410,7 +397,7 @@ compile_kind(Compiler *compiler, Argument *argument, const Field *field, int num
     }
     if (type_is_scalar(field->type)) {
         argument->conversion = CONVERT_SCALAR;
-        compile_fast(argument, field->type);
+        ready_grade(argument, field->type);
         return require_type(compiler, field->type);
     }
     return compile_pointer(compiler, argument, field);
@@ -465,7 +452,7 @@ compile_result(Compiler *compiler)
     }
     if (type_is_scalar(prototype->result)) {
         result->conversion = CONVERT_SCALAR;
-        compile_fast(result, prototype->result);
+        ready_grade(result, prototype->result);
         if (result->fast == FAST_FLOAT || (result->fast == FAST_INTEGER && (result->type->size < 8 || !result->type->is_signed))) {
             result->fast = FAST_NOT;       /* what comes back must be widened first */
         }
@@ -522,6 +509,7 @@ compile(LibraryObject *library, const Prototype *prototype, const Struct *self, 
     signature->is_simple = true;
     signature->is_destructor = (prototype->words & WORD_DESTRUCTOR) != 0;
     signature->is_blocking = (prototype->words & WORD_BLOCKING) != 0 && !is_callback;
+    signature->is_exclusive = (prototype->words & (WORD_BLOCKING | WORD_THREADSAFE)) == 0;
     if (!is_callback) {
         signature_pair(signature);
     }

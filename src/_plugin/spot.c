@@ -19,18 +19,27 @@ place_of(const Spot *spot)
     return Py_BuildValue("(Nn)", PyLong_FromVoidPtr(spot->memory), (Py_ssize_t)type_size(spot->type));
 }
 
-PyObject *
-spot_kept(const Spot *spot)
+int
+spot_pointer(const Spot *spot, void **pointer, PyObject **kept)
 {
-    PyObject *kept = *retain_dict(spot->owner, spot->library), *place, *found;
+    PyObject *dict = SHARED_LOAD(*retain_dict(spot->owner, spot->library)), *place;
+    int failed;
 
-    if (kept == NULL) {
-        return NULL;
+    *kept = NULL;
+    if (dict == NULL) {
+        word_copy(pointer, spot->memory, sizeof *pointer);
+        return 0;
     }
     place = place_of(spot);
-    found = place != NULL ? PyDict_GetItemWithError(kept, place) : NULL;
-    Py_XDECREF(place);
-    return found;
+    if (place == NULL) {
+        return -1;
+    }
+    MUTEX_LOCK(spot->library->keeping);
+    word_copy(pointer, spot->memory, sizeof *pointer);
+    failed = dict_get(dict, place, kept);
+    MUTEX_UNLOCK(spot->library->keeping);
+    Py_DECREF(place);
+    return failed < 0 ? -1 : 0;
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -109,22 +118,15 @@ get_object(const Spot *spot, const Type *type, void *address, bool readonly)
 }
 
 static PyObject *
-get_pointer(const Spot *spot)
+take_pointer(const Spot *spot, void *pointer, PyObject *kept)
 {
     const Type *target = spot->type->target;
-    PyObject *kept;
-    void *pointer;
 
-    memcpy(&pointer, spot->memory, sizeof pointer);
     if (pointer == NULL) {
         Py_RETURN_NONE;
     }
-    kept = spot_kept(spot);
-    if (kept == NULL && PyErr_Occurred()) {
-        return NULL;
-    }
     if (kept != NULL && PyObject_TypeCheck(kept, spot->library->state->handle) &&
-        ((HandleObject *)kept)->address == pointer) {
+        SHARED_LOAD(((HandleObject *)kept)->address) == pointer) {
         return Py_NewRef(kept);    /* lives on when another one takes its place */
     }
     if (target->kind == TYPE_CHAR) {
@@ -136,9 +138,25 @@ get_pointer(const Spot *spot)
     return get_object(spot, target->kind == TYPE_STRUCT ? target : NULL, pointer, target->is_const);
 }
 
+static PyObject *
+get_pointer(const Spot *spot)
+{
+    PyObject *kept, *result;
+    void *pointer;
+
+    if (spot_pointer(spot, &pointer, &kept) < 0) {
+        return NULL;
+    }
+    result = take_pointer(spot, pointer, kept);
+    Py_XDECREF(kept);              /* only now: the text may be its own */
+    return result;
+}
+
 PyObject *
 spot_get(const Spot *spot)
 {
+    uint64_t memory[2];            /* of the size of any scalar */
+
     switch (spot->type->kind) {
     case TYPE_ARRAY:
         return get_array(spot);
@@ -147,7 +165,8 @@ spot_get(const Spot *spot)
     case TYPE_POINTER:
         return get_pointer(spot);
     default:
-        return convert_result(spot->type, convert_load(spot->type, spot->memory));
+        word_copy(memory, spot->memory, spot->type->size);
+        return convert_result(spot->type, convert_load(spot->type, memory));
     }
 }
 
@@ -159,6 +178,25 @@ spot_keep(const Spot *spot, PyObject *keeper)
     PyObject *place = place_of(spot);
     int failed = place == NULL ? -1 : retain_set(retain_dict(spot->owner, spot->library), place, keeper);
 
+    Py_XDECREF(place);
+    return failed;
+}
+
+int
+spot_point(const Spot *spot, PyObject *keeper, const void *pointer)
+{
+    PyObject *dict = retain_made(retain_dict(spot->owner, spot->library)), *place = place_of(spot), *old = NULL;
+    int failed = dict == NULL || place == NULL ? -1 : 0;
+
+    if (failed == 0) {
+        MUTEX_LOCK(spot->library->keeping);
+        failed = dict_get(dict, place, &old) < 0 || PyDict_SetItem(dict, place, keeper != NULL ? keeper : Py_None) < 0 ? -1 : 0;
+        if (failed == 0) {
+            word_copy(spot->memory, &pointer, sizeof pointer);
+        }
+        MUTEX_UNLOCK(spot->library->keeping);
+    }
+    Py_XDECREF(old);               /* outside: it may run anything */
     Py_XDECREF(place);
     return failed;
 }
@@ -175,11 +213,7 @@ set_string(const Spot *spot, PyObject *value)
         return -1;
     }
     copy = PyBytes_FromString(text);
-    failed = copy == NULL ? -1 : spot_keep(spot, copy);
-    if (failed == 0) {
-        text = PyBytes_AS_STRING(copy);
-        memcpy(spot->memory, &text, sizeof text);
-    }
+    failed = copy == NULL ? -1 : spot_point(spot, copy, PyBytes_AS_STRING(copy));
     Py_XDECREF(copy);
     return failed;
 }
@@ -196,11 +230,7 @@ set_object(const Spot *spot, PyObject *value)
         return convert_fail(PyExc_TypeError, &spot->where, "expected %s *, not %s",
                             target->name != NULL ? target->name : "void", Py_TYPE(value)->tp_name);
     }
-    if (handle_check(handle, &spot->where) < 0 || spot_keep(spot, value) < 0) {
-        return -1;
-    }
-    memcpy(spot->memory, &handle->address, sizeof handle->address);
-    return 0;
+    return handle_check(handle, &spot->where) < 0 ? -1 : spot_point(spot, value, SHARED_LOAD(handle->address));
 }
 
 static int
@@ -218,22 +248,16 @@ set_callable(const Spot *spot, PyObject *value)
     if (capsule == NULL) {
         return PyErr_Occurred() ? -1 : convert_fail(PyExc_TypeError, &spot->where, "Python cannot implement it: %s", reason);
     }
-    failed = spot_keep(spot, capsule);
+    failed = spot_point(spot, capsule, function);
     Py_DECREF(capsule);
-    if (failed == 0) {
-        memcpy(spot->memory, &function, sizeof function);
-    }
     return failed;
 }
 
 static int
 set_pointer(const Spot *spot, PyObject *value)
 {
-    void *null = NULL;
-
     if (value == Py_None && (spot->words & WORD_NULLABLE)) {
-        memcpy(spot->memory, &null, sizeof null);
-        return spot_keep(spot, NULL);
+        return spot_point(spot, NULL, NULL);
     }
     if (spot->type->target->kind == TYPE_FUNCTION) {
         return set_callable(spot, value);
@@ -303,20 +327,27 @@ set_array(const Spot *spot, PyObject *value)
 static int
 set_struct(const Spot *spot, PyObject *value)
 {
+    int failed;
+
     if (!PyObject_TypeCheck(value, spot->library->state->handle) ||
         !handle_is((HandleObject *)value, spot->type, spot->library)) {
         return convert_fail(PyExc_TypeError, &spot->where, "expected %s, not %s", spot->type->name, Py_TYPE(value)->tp_name);
     }
-    if (handle_check((HandleObject *)value, &spot->where) < 0 || spot_keep(spot, value) < 0) {
-        return -1;                 /* kept: its pointers are copied, too */
+    if (handle_pin((HandleObject *)value, NULL, 0, &spot->where) < 0) {
+        return -1;
     }
-    memmove(spot->memory, ((HandleObject *)value)->address, spot->type->record->size);
-    return 0;
+    failed = spot_keep(spot, value);       /* its pointers are copied, too */
+    if (failed == 0) {
+        memmove(spot->memory, ((HandleObject *)value)->address, spot->type->record->size);
+    }
+    handle_unpin((HandleObject *)value, NULL, 0);
+    return failed;
 }
 
 int
 spot_set(const Spot *spot, PyObject *value)
 {
+    uint64_t memory[2];
     Value converted;
 
     if (value == NULL || spot->readonly || spot_innermost(spot->type)->is_const) {
@@ -335,7 +366,8 @@ spot_set(const Spot *spot, PyObject *value)
         if (convert_scalar(spot->type, value, &spot->where, &converted) < 0) {
             return -1;
         }
-        convert_store(spot->type, spot->memory, converted);
+        convert_store(spot->type, memory, converted);
+        word_copy(spot->memory, memory, spot->type->size);
         return 0;
     }
 }

@@ -202,11 +202,14 @@ symbol_use(PyObject *object)
     if (!Py_IS_TYPE(object, symbol->library->state->function) || function->signature == NULL) {
         return Py_NewRef(object);
     }
-    found = PyDict_GetItemWithError(symbol->library->found, symbol->name);     /* borrowed */
-    if (found != NULL && PyCFunction_Check(found) && PyCFunction_GET_SELF(found) == object) {
-        return Py_NewRef(found);
+    if (dict_get(symbol->library->found, symbol->name, &found) < 0) {
+        return NULL;
     }
-    return PyErr_Occurred() ? NULL : PyCFunction_NewEx(&function->definition, object, symbol->library->name);
+    if (found != NULL && PyCFunction_Check(found) && PyCFunction_GET_SELF(found) == object) {
+        return found;
+    }
+    Py_XDECREF(found);
+    return PyCFunction_NewEx(&function->definition, object, symbol->library->name);
 }
 
 /* ------------------------------------------------------------------ Symbol */
@@ -269,12 +272,11 @@ take_c_type(SymbolObject *self, PyObject *text, const char *utf8)
 {
     LibraryObject *library = self->library;
     const char *name = PyUnicode_AsUTF8(self->name);
-    PyObject *key = PyTuple_Pack(2, self->name, text), *symbol, *use;
+    PyObject *key = PyTuple_Pack(2, self->name, text), *symbol, *use = NULL;
     Declaration declaration;
     char reason[REASON_MAX];
 
-    use = key != NULL && name != NULL ? Py_XNewRef(PyDict_GetItemWithError(library->found, key)) : NULL;
-    if (use != NULL || PyErr_Occurred()) {
+    if (key == NULL || name == NULL || dict_get(library->found, key, &use) != 0) {
         Py_XDECREF(key);
         return use;
     }
