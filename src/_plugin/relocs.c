@@ -54,6 +54,10 @@ deed_of(uint32_t type)
 
 #elif defined __aarch64__ && defined __LP64__
 
+#ifndef R_AARCH64_IRELATIVE
+#define R_AARCH64_IRELATIVE 1032
+#endif
+
 #define SYMBOL_OF(info) ((size_t)ELF64_R_SYM(info))
 #define TYPE_OF(info) ((uint32_t)ELF64_R_TYPE(info))
 
