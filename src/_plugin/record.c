@@ -13,10 +13,9 @@ call_slot(PyObject *object, int number, PyObject *const *args, Py_ssize_t nargs,
     Callee callee = {.signature = method->signature, .library = self->library, .name = method->name, .self = self};
     Where where = {method->name, NULL};
 
-    if (handle_check(self, &where) < 0) {
+    if (handle_read(self, method->member->offset, &callee.address, &where) < 0) {
         return NULL;
     }
-    word_copy(&callee.address, (char *)self->address + method->member->offset, sizeof callee.address);
     if (callee.address == NULL) {
         return raise_fact(self->library->state, "null_method", "(sOO)", method->name, self->library->name,
                           self->library->version);
@@ -55,10 +54,9 @@ get_nullable(PyObject *object, void *closure)
     Where where = {method->name, NULL};
     void *function;
 
-    if (handle_check(self, &where) < 0) {
+    if (handle_read(self, method->member->offset, &function, &where) < 0) {
         return NULL;
     }
-    memcpy(&function, (char *)self->address + method->member->offset, sizeof function);
     if (function == NULL) {
         Py_RETURN_NONE;
     }
