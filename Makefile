@@ -16,6 +16,9 @@ SOURCES := setup.py pyproject.toml MANIFEST.in \
 FUZZ_SECONDS ?= 60
 percent := %
 ASAN_VENV := .venv-asan
+# Python without a GIL, and the same under ThreadSanitizer: PYTHON and TSAN_PYTHON say where they are.
+THREADED_VENV := .venv-threaded
+TSAN_PYTHON ?= python3
 # Compilers that the tests start run without the preloaded sanitizer. C++ in a plugin wants its runtime from the start.
 ASAN_RUN = env PYTHONMALLOC=malloc \
     ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
@@ -24,7 +27,7 @@ ASAN_RUN = env PYTHONMALLOC=malloc \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help doctor venv demo test lint format types asan fuzz torture bench dist clean
+.PHONY: help doctor venv demo test lint format types asan threaded tsan fuzz torture bench dist clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,6 +64,19 @@ asan: export PLUGIN_SANITIZE = address,undefined
 asan:  ## run the suite with the extension under AddressSanitizer and UBSan
 	$(MAKE) VENV=$(ASAN_VENV) $(ASAN_VENV)/.test
 	$(ASAN_RUN) $(ASAN_VENV)/bin/python -m pytest -m "not packaging" $(PYTEST)
+
+threaded:  ## run the suite with PYTHON=python3.13t, which has no GIL
+	$(MAKE) VENV=$(THREADED_VENV) $(THREADED_VENV)/.threaded
+	$(THREADED_VENV)/bin/python -m pytest -m "not slow and not packaging" $(PYTEST)
+
+# pip under ThreadSanitizer takes minutes: the twin without it, PYTHON, builds.
+tsan: export PLUGIN_SANITIZE = thread
+tsan:  ## look for races with PYTHON=python3.13t and TSAN_PYTHON, its ThreadSanitizer twin
+	$(MAKE) VENV=$(THREADED_VENV) $(THREADED_VENV)/.threaded
+	$(THREADED_VENV)/bin/python -m pip install -qq --no-build-isolation --no-deps --upgrade --target .venv-tsan .
+	PYTHONPATH=.venv-tsan:$$(echo $(THREADED_VENV)/lib/python*/site-packages) TSAN_OPTIONS=history_size=7 \
+	    $(TSAN_PYTHON) -m pytest -p no:cacheprovider -o addopts= tests/test_threads.py tests/test_owned.py \
+	    tests/test_retained.py tests/test_shared_structs.py tests/test_callbacks.py
 
 fuzz: build/fuzz/file_fuzz build/fuzz/declare_fuzz  ## fuzz the file check and the parser (FUZZ_SECONDS=3600 for an hour each)
 	fuzz/make_seeds.sh build/fuzz/file_fuzz.seeds
@@ -107,6 +123,10 @@ $(VENV)/.installed: $(SOURCES) | $(VENV)/.created
 
 $(VENV)/.test: pyproject.toml $(VENV)/.installed
 	$(INSTALL) --group test
+	@touch $@
+
+$(VENV)/.threaded: pyproject.toml $(VENV)/.installed
+	$(INSTALL) --group free-threaded
 	@touch $@
 
 $(VENV)/.zig: pyproject.toml $(VENV)/.test

@@ -193,7 +193,7 @@ lookup_plain(LibraryObject *library, PyObject *name)
         PyObject *use = lookup_first(library, name);
 
         if (use != NULL && PyCFunction_Check(use)) {
-            share_uncounted(use, (PyObject *)library->state->function);
+            share_uncounted(use, library->state->errors);
         }
         found = use != NULL ? remember(library, library->found, name, use, declared) : NULL;
         failed = found == NULL && PyErr_Occurred() ? -1 : 0;

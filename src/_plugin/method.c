@@ -9,10 +9,9 @@ call_any(PyObject *object, int number, PyObject *const *args, Py_ssize_t nargs, 
     Callee callee = {.signature = method->signature, .library = self->library, .name = method->name, .self = self};
     Where where = {method->name, NULL};
 
-    if (handle_check(self, &where) < 0) {
+    if (handle_read(self, method->member->offset, &callee.address, &where) < 0) {
         return NULL;
     }
-    word_copy(&callee.address, (char *)self->address + method->member->offset, sizeof callee.address);
     if (callee.address == NULL) {
         return raise_fact(self->library->state, "null_method", "(sOO)", method->name, self->library->name,
                           self->library->version);
@@ -20,20 +19,23 @@ call_any(PyObject *object, int number, PyObject *const *args, Py_ssize_t nargs, 
     return call_function(&callee, args, nargs, kwnames);
 }
 
-/* What is as usual goes straight to what was made for the method. */
+/* What is as usual goes straight to what was made for the method.  Without a GIL another thread may release the object
+ * between two looks at it. */
 static inline PyObject *
 call_slot(PyObject *object, int number, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
+#ifndef Py_GIL_DISABLED
     HandleObject *self = (HandleObject *)object;
     const Method *method = &self->info->methods[number];
     void *address;
 
     if (nargs == method->signature->python_count && kwnames == NULL && handle_is_open(self)) {
-        word_copy(&address, (char *)self->address + method->member->offset, sizeof address);
+        memcpy(&address, (char *)self->address + method->member->offset, sizeof address);
         if (address != NULL) {
             return method->call(self, address, method, args);
         }
     }
+#endif
     return call_any(object, number, args, nargs, kwnames);
 }
 

@@ -14,10 +14,9 @@ get_nullable(PyObject *object, void *closure)
     Where where = {method->name, NULL};
     void *function;
 
-    if (handle_check(self, &where) < 0) {
+    if (handle_read(self, method->member->offset, &function, &where) < 0) {
         return NULL;
     }
-    memcpy(&function, (char *)self->address + method->member->offset, sizeof function);
     if (function == NULL) {
         Py_RETURN_NONE;
     }

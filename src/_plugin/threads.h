@@ -212,7 +212,7 @@ dict_set_default(PyObject *dict, PyObject *key, PyObject *value)
 /* Without a GIL, threads that only call a function share its reference count, and that alone keeps them from running side
  * by side: the collector finds out when it is done with, as of Python's own functions.  `object` is new, with the GC.
  * 3.13 makes such objects immortal when the first thread is started, and those that come later at once; `like` is an
- * older object that it treats so.  It has no function for this: these are the steps of its _PyObject_SetDeferredRefcount. */
+ * older object that it treats so, a module.  It has no function for this: these are the steps of its _PyObject_SetDeferredRefcount. */
 static inline void
 share_uncounted(PyObject *object, PyObject *like)
 {

@@ -107,6 +107,24 @@ handle_unpin(HandleObject *handle, HandleObject *const *taken, int count)
 }
 
 int
+handle_read(HandleObject *handle, size_t offset, void **pointer, const Where *where)
+{
+#ifdef Py_GIL_DISABLED
+    if (handle_pin(handle, NULL, 0, where) < 0) {
+        return -1;
+    }
+    word_copy(pointer, (const char *)handle->address + offset, sizeof *pointer);
+    handle_unpin(handle, NULL, 0);
+#else
+    if (handle_check(handle, where) < 0) {
+        return -1;
+    }
+    memcpy(pointer, (const char *)handle->address + offset, sizeof *pointer);
+#endif
+    return 0;
+}
+
+int
 handle_lend(HandleObject *handle, const Where *where)
 {
     if (handle_pin(handle, NULL, 0, where) < 0) {

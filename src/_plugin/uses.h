@@ -13,7 +13,10 @@ const HandleObject *handle_closed(const HandleObject *handle);
 int handle_pin(HandleObject *handle, HandleObject *const *taken, int count, const Where *where);
 void handle_unpin(HandleObject *handle, HandleObject *const *taken, int count);
 
-/* The same for a view of its memory. */
+/* The pointer at `offset` bytes of its memory.  Sets ClosedError. */
+int handle_read(HandleObject *handle, size_t offset, void **pointer, const Where *where);
+
+/* As handle_pin and handle_unpin, for a view of its memory. */
 int handle_lend(HandleObject *handle, const Where *where);
 void handle_take_back(HandleObject *handle);
 

@@ -56,7 +56,8 @@ class Symbols(Mapping[str, _plugin.Symbol]):
 class Plugin(_Base["T_co"]):
     """An open plugin.  The same file gives the same object for the life of the process; it is never unloaded.
 
-    Thread-safety: any thread may look up and call; with a GIL, calls hold it.
+    Thread-safety: any thread may look up and call.  With a GIL calls hold it; without, unmarked functions of one plugin
+    never overlap.
     """
 
     __slots__ = ("__weakref__", "_host", "_interface", "_sha256")
