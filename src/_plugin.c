@@ -213,7 +213,12 @@ static PyMethodDef module_methods[] = {
     {"load", load_library, METH_VARARGS,
      "load(library, path, shown, host)\n--\n\nLoad and initialise what read() gave, with a host object or None."},
     {"identify", load_identify, METH_O, "identify(path, /)\n--\n\n(device, inode, bytes, mtime in ns) of `path` (bytes)."},
+    {"known", (PyCFunction)(void (*)(void))load_known, METH_FASTCALL,
+     "known(cache, path, /)\n--\n\nThe library under (device, inode) of `path` (str or bytes) in `cache`, a dict, if its file "
+     "did not change; else None."},
     {"realpath", load_realpath, METH_O, "realpath(path, /)\n--\n\nThe real path (bytes) of `path` (bytes)."},
+    {"own_lookup", library_own_lookup, METH_O,
+     "own_lookup(type, /)\n--\n\nGive a type derived from Library a method lookup of its own, which is called faster."},
     {"facts", facts_of_file, METH_VARARGS, "facts(path, shown)\n--\n\nRecords and facts of the file at `path` (bytes)."},
     {"digest", facts_digest, METH_VARARGS,
      "digest(path, shown)\n--\n\n(has a manifest, is stamped, value to stamp, offsets of its places) of the file at `path`."},

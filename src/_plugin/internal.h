@@ -499,6 +499,8 @@ struct LibraryObject {
 
 extern PyType_Spec library_spec;
 
+PyObject *library_own_lookup(PyObject *module, PyObject *type);    /* function of the module: own_lookup(type) */
+
 /* The Symbol of that name, made and remembered. */
 PyObject *library_symbol(LibraryObject *library, PyObject *name);
 
@@ -555,6 +557,7 @@ PyObject *symbol_use(PyObject *symbol);
 PyObject *load_read(PyObject *module, PyObject *arguments);        /* read(type, path, shown, mode, declare) */
 PyObject *load_library(PyObject *module, PyObject *arguments);     /* load(library, path, shown, host) */
 PyObject *load_identify(PyObject *module, PyObject *path);         /* identify(path): (device, inode, size, mtime_ns) */
+PyObject *load_known(PyObject *module, PyObject *const *args, Py_ssize_t nargs);      /* known(cache, path) */
 PyObject *load_realpath(PyObject *module, PyObject *path);         /* realpath(path): bytes */
 
 PyObject *identity_tuple(const FileIdentity *identity);

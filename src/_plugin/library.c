@@ -546,6 +546,24 @@ static PyMethodDef library_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* The interpreter specialises calls of a method only for objects of the very type that it was made for. */
+PyObject *
+library_own_lookup(PyObject *module, PyObject *type)
+{
+    const ModuleState *state = PyModule_GetState(module);
+    PyObject *method;
+    int failed;
+
+    if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, state->library)) {
+        PyErr_SetString(PyExc_TypeError, "own_lookup() takes a type derived from Library");
+        return NULL;
+    }
+    method = PyDescr_NewMethod((PyTypeObject *)type, &library_methods[0]);
+    failed = method == NULL ? -1 : PyObject_SetAttrString(type, library_methods[0].ml_name, method);
+    Py_XDECREF(method);
+    return failed < 0 ? NULL : Py_NewRef(Py_None);
+}
+
 static PyMemberDef library_members[] = {
     {"name", T_OBJECT_EX, offsetof(LibraryObject, name), READONLY, "The plugin's name; without a manifest its DT_SONAME or file name."},
     {"version", T_OBJECT_EX, offsetof(LibraryObject, version), READONLY, "The plugin's version, or None without a manifest."},

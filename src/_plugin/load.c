@@ -63,6 +63,61 @@ load_realpath(PyObject *module, PyObject *path)
     return result;
 }
 
+static PyObject *
+file_key(const FileIdentity *identity)
+{
+    PyObject *device = PyLong_FromUnsignedLongLong((unsigned long long)identity->device);
+    PyObject *inode = PyLong_FromUnsignedLongLong((unsigned long long)identity->inode);
+    PyObject *key = device != NULL && inode != NULL ? PyTuple_Pack(2, device, inode) : NULL;
+
+    Py_XDECREF(device);
+    Py_XDECREF(inode);
+    return key;
+}
+
+static bool
+is_unchanged(const FileIdentity *a, const FileIdentity *b)
+{
+    return a->size == b->size && a->modified.tv_sec == b->modified.tv_sec && a->modified.tv_nsec == b->modified.tv_nsec;
+}
+
+PyObject *
+load_known(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    const ModuleState *state = PyModule_GetState(module);
+    FileIdentity identity;
+    PyObject *path, *key, *found = NULL;
+    int failed;
+
+    if (nargs != 2 || !PyDict_CheckExact(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "known() takes a dict and a path");
+        return NULL;
+    }
+    if ((!PyUnicode_CheckExact(args[1]) && !PyBytes_CheckExact(args[1])) || !PyUnicode_FSConverter(args[1], &path)) {
+        PyErr_Clear();             /* a path that cannot be one is refused by whoever opens it */
+        Py_RETURN_NONE;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    failed = elf_identify(PyBytes_AS_STRING(path), &identity);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(path);
+    if (failed < 0) {
+        Py_RETURN_NONE;
+    }
+    key = file_key(&identity);
+    failed = key == NULL ? -1 : dict_get(args[0], key, &found);
+    Py_XDECREF(key);
+    if (failed < 0) {
+        return NULL;
+    }
+    if (found != NULL && PyObject_TypeCheck(found, state->library) &&
+        is_unchanged(&((LibraryObject *)found)->facts.identity, &identity)) {
+        return found;
+    }
+    Py_XDECREF(found);
+    Py_RETURN_NONE;
+}
+
 PyObject *
 file_refused(ModuleState *state, FileStatus status, int error, PyObject *shown, const char *reason)
 {

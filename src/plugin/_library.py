@@ -109,3 +109,6 @@ class Plugin(_Base["T_co"]):
         from plugin._open import open as reopen
 
         return reopen, (self.path,)
+
+
+_plugin.own_lookup(Plugin)
