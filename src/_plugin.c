@@ -66,9 +66,25 @@ state_of(PyTypeObject *type)
 }
 
 PyObject *
+state_errors(ModuleState *state)
+{
+    PyObject *errors = SHARED_LOAD(state->errors);
+
+    if (errors == NULL) {
+        errors = PyImport_ImportModule("plugin._sentences");
+        if (errors != NULL && !shared_publish((void **)&state->errors, errors)) {
+            Py_DECREF(errors);
+            errors = SHARED_LOAD(state->errors);
+        }
+    }
+    return errors;
+}
+
+PyObject *
 raise_fact(ModuleState *state, const char *fact, const char *format, ...)
 {
-    PyObject *function = PyObject_GetAttrString(state->errors, fact);
+    PyObject *errors = state_errors(state);
+    PyObject *function = errors != NULL ? PyObject_GetAttrString(errors, fact) : NULL;
     PyObject *arguments = NULL, *error = NULL;
     va_list facts;
 
@@ -127,13 +143,11 @@ module_exec(PyObject *module)
 {
     ModuleState *state = PyModule_GetState(module);
 
-    state->errors = PyImport_ImportModule("plugin._sentences");
-    state->not_found = state->errors != NULL ? PyObject_GetAttrString(state->errors, "SymbolNotFoundError") : NULL;
     state->structs = PyDict_New();
     state->enums = PyDict_New();
     state->stand_ins = PyDict_New();
     state->life = life_new();
-    if (state->not_found == NULL || state->structs == NULL || state->enums == NULL || state->stand_ins == NULL ||
+    if (state->structs == NULL || state->enums == NULL || state->stand_ins == NULL ||
         state->life == NULL || once_init(&state->making) < 0 || end_at_exit(state->life) < 0) {
         return -1;
     }
@@ -161,7 +175,6 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     ModuleState *state = PyModule_GetState(module);
 
     Py_VISIT(state->errors);
-    Py_VISIT(state->not_found);
     Py_VISIT(state->structs);
     Py_VISIT(state->enums);
     Py_VISIT(state->stand_ins);
@@ -182,7 +195,6 @@ module_clear(PyObject *module)
     ModuleState *state = PyModule_GetState(module);
 
     Py_CLEAR(state->errors);
-    Py_CLEAR(state->not_found);
     Py_CLEAR(state->structs);
     Py_CLEAR(state->enums);
     Py_CLEAR(state->library);

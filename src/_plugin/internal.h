@@ -25,8 +25,7 @@ enum { SPARE_MAX = 32 };
 
 /* All owned. */
 struct ModuleState {
-    PyObject *errors;              /* the module plugin._sentences, which writes the sentences */
-    PyObject *not_found;           /* its SymbolNotFoundError */
+    PyObject *errors;              /* shared: see state_errors */
     PyObject *structs;             /* dict: key of a struct -> its type */
     PyObject *stand_ins;           /* dict: addresses of structs that stand for Python objects */
     PyObject *enums;               /* dict: key of an enum -> dict: value -> member, None -> its type */
@@ -49,6 +48,10 @@ void *pluginOpen(const char *path, int mode, char reason[REASON_MAX]);
 /* The address of `name` in the library, or NULL with `reason` filled in: also for a symbol whose value is NULL.
  * Waits for the loader's lock, so it is called without the GIL. */
 void *pluginLookup(void *handle, const char *name, char reason[REASON_MAX]);
+
+/* Borrowed: the module plugin._sentences, which writes the sentences.  Imported when something is to be said: that is
+ * seldom, and an import of plugin is to cost next to nothing. */
+PyObject *state_errors(ModuleState *state);
 
 /* Raise what the function `fact` of plugin._sentences makes of the facts (as Py_BuildValue, a tuple).  Returns NULL. */
 PyObject *raise_fact(ModuleState *state, const char *fact, const char *format, ...);

@@ -168,7 +168,8 @@ lookup_first(LibraryObject *library, PyObject *name)
     PyObject *symbol = library_symbol(library, name), *found;
 
     if (symbol == NULL) {
-        return PyErr_ExceptionMatches(library->state->not_found) ? lookup_type(library, name) : NULL;
+        /* A SymbolNotFoundError, which is one; nothing else here is. */
+        return PyErr_ExceptionMatches(PyExc_LookupError) ? lookup_type(library, name) : NULL;
     }
     found = symbol_use(symbol);
     Py_DECREF(symbol);
@@ -193,7 +194,7 @@ lookup_plain(LibraryObject *library, PyObject *name)
         PyObject *use = lookup_first(library, name);
 
         if (use != NULL && PyCFunction_Check(use)) {
-            share_uncounted(use, library->state->errors);
+            share_uncounted(use, state_errors(library->state));
         }
         found = use != NULL ? remember(library, library->found, name, use, declared) : NULL;
         failed = found == NULL && PyErr_Occurred() ? -1 : 0;

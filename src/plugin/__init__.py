@@ -12,27 +12,30 @@ Two verbs, open and Plugin.lookup; two types, Plugin and Symbol.  Every error is
 the symbol and the reason.
 """
 
-from plugin._errors import (
-    AlreadyLoadedError,
-    CallError,
-    ClosedError,
-    DeclarationError,
-    IncompatiblePluginError,
-    InitError,
-    InvalidPluginError,
-    OpenError,
-    PluginError,
-    PluginNotFoundError,
-    StalePluginError,
-    SymbolNotFoundError,
-    SymbolTypeError,
-)
-from plugin._find import find_library, get_include
-from plugin._inspect import inspect
 from plugin._library import Plugin
 from plugin._open import RTLD_GLOBAL, RTLD_LAZY, RTLD_LOCAL, RTLD_NOW, open
 from plugin._plugin import Function, Pointer, Symbol, Variable
-from plugin._version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plugin._errors import (
+        AlreadyLoadedError,
+        CallError,
+        ClosedError,
+        DeclarationError,
+        IncompatiblePluginError,
+        InitError,
+        InvalidPluginError,
+        OpenError,
+        PluginError,
+        PluginNotFoundError,
+        StalePluginError,
+        SymbolNotFoundError,
+        SymbolTypeError,
+    )
+    from plugin._find import find_library, get_include
+    from plugin._inspect import inspect
+    from plugin._version import __version__
 
 __all__ = [
     "RTLD_GLOBAL",
@@ -63,3 +66,19 @@ __all__ = [
     "inspect",
     "open",
 ]
+
+# Where the names stand that few programs need as soon as they start; an import of plugin is to cost next to nothing.
+_HOMES = {"find_library": "_find", "get_include": "_find", "inspect": "_inspect", "__version__": "_version"}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name, "_errors")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(__import__(f"{__name__}.{home}", fromlist=[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

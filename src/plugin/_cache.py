@@ -4,8 +4,6 @@ Entries are never removed: a library whose code has run stays mapped.  Dicts are
 are atomic with and without the GIL.
 """
 
-from __future__ import annotations
-
 from plugin import _plugin
 
 TYPE_CHECKING = False
@@ -17,26 +15,26 @@ if TYPE_CHECKING:
     Identity = tuple[int, int, int, int]
     """Device, inode, size in bytes, modification time in nanoseconds."""
 
-_by_file: dict[tuple[int, int], Plugin[Any]] = {}
-_by_path: dict[str, Plugin[Any]] = {}
+_by_file: "dict[tuple[int, int], Plugin[Any]]" = {}
+_by_path: "dict[str, Plugin[Any]]" = {}
 
 
-def known(path: object) -> Plugin[Any] | None:
+def known(path: object) -> "Plugin[Any] | None":
     """The plugin that was opened from the file at this path (str or bytes), if it did not change since; the short way."""
     return _plugin.known(_by_file, path)  # type: ignore[no-any-return]
 
 
-def by_file(identity: Identity) -> Plugin[Any] | None:
+def by_file(identity: "Identity") -> "Plugin[Any] | None":
     """The plugin that was opened from this file, under whatever path, changed since or not."""
     return _by_file.get(identity[:2])
 
 
-def by_path(path: str) -> Plugin[Any] | None:
+def by_path(path: str) -> "Plugin[Any] | None":
     """The plugin that was opened from this real path, whatever file is there now."""
     return _by_path.get(path)
 
 
-def publish(plugin: Plugin[Any]) -> Plugin[Any]:
+def publish(plugin: "Plugin[Any]") -> "Plugin[Any]":
     """Enter a plugin, and return the one that counts: of two threads that opened one file, the first one's."""
     winner = _by_file.setdefault(plugin._identity[:2], plugin)
     _by_path.setdefault(winner.path, winner)

@@ -1,10 +1,8 @@
 """open: from a path to a Plugin."""
 
-from __future__ import annotations
-
 import os
 
-from plugin import _cache, _find, _plugin, _sentences
+from plugin import _cache, _plugin
 from plugin._library import Plugin
 
 TYPE_CHECKING = False
@@ -51,15 +49,15 @@ if TYPE_CHECKING:
 
 
 def open(
-    path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]",
     *,
     declare: str | None = None,
-    interface: Any = None,
+    interface: "Any" = None,
     host: object = None,
     mode: int | None = None,
     sha256: str | bytes | None = None,
     on_change: str = "error",
-) -> Plugin[Any]:
+) -> "Plugin[Any]":
     """The plugin in the shared library at `path`: loaded and initialised once, the same object each time.
 
     The file is checked and its declarations are read before any of its code runs; a file that fails the check
@@ -96,7 +94,7 @@ def open(
         are believed.
     """
     if declare is interface is host is mode is sha256 is None and on_change == "error":
-        known: Plugin[Any] | None = _cache.known(path)
+        known: "Plugin[Any] | None" = _cache.known(path)
         if known is not None:
             return known
     shown, encoded = encode(path)
@@ -105,6 +103,8 @@ def open(
     try:
         identity = _plugin.identify(encoded)
     except OSError as error:
+        from plugin import _find, _sentences
+
         raise _sentences.not_found(shown, error, _find.hint(shown, "open")) from None
     plugin = _cache.by_file(identity)
     if plugin is None:
@@ -118,6 +118,8 @@ def open(
             identity = plugin._identity
     changed = identity != plugin._identity  # what by_path found may be another file, or what a thread has just opened
     if changed and on_change == "error":
+        from plugin import _sentences
+
         raise _sentences.stale(shown, plugin.name, plugin.path)
     if pin is not None:
         _compare(plugin, pin, encoded, shown)
@@ -125,11 +127,11 @@ def open(
 
 
 def _load(
-    real: bytes, shown: str | bytes, mode: int | None, declare: str | None, interface: Any, host: object
-) -> Plugin[Any]:
+    real: bytes, shown: str | bytes, mode: int | None, declare: str | None, interface: "Any", host: object
+) -> "Plugin[Any]":
     if mode is None:
         mode = RTLD_NOW | RTLD_LOCAL
-    plugin: Plugin[Any] = _plugin.read(Plugin, real, shown, mode, declare)
+    plugin: "Plugin[Any]" = _plugin.read(Plugin, real, shown, mode, declare)
     plugin._host = host
     plugin._interface = interface
     plugin._sha256 = None
@@ -147,7 +149,7 @@ def _normal(sha256: str | bytes) -> str:
     return _pin.normal(sha256)
 
 
-def _load_pinned(pin: str, real: bytes, shown: str | bytes, *rest: Any) -> Plugin[Any]:
+def _load_pinned(pin: str, real: bytes, shown: str | bytes, *rest: "Any") -> "Plugin[Any]":
     from plugin import _pin
 
     with _pin.Pinned(real, shown) as file:
@@ -159,27 +161,35 @@ def _load_pinned(pin: str, real: bytes, shown: str | bytes, *rest: Any) -> Plugi
     return plugin
 
 
-def _compare(plugin: Plugin[Any], pin: str, encoded: bytes, shown: str | bytes) -> None:
+def _compare(plugin: "Plugin[Any]", pin: str, encoded: bytes, shown: str | bytes) -> None:
     """Refuse an open plugin of another SHA-256: as compared when it was opened, else that of its unchanged file."""
     from plugin import _pin
 
     if plugin._sha256 is None:
         with _pin.Pinned(encoded, shown) as file:
             if file.identity != plugin._identity:
+                from plugin import _sentences
+
                 raise _sentences.stale(shown, plugin.name, plugin.path)
             file.compare(pin)
         plugin._sha256 = pin
     if plugin._sha256 != pin:
+        from plugin import _sentences
+
         raise _sentences.other_sha256(shown, pin, plugin._sha256)
 
 
 def _again(
-    plugin: Plugin[Any], shown: str | bytes, mode: int | None, declare: str | None, interface: Any, host: object
-) -> Plugin[Any]:
+    plugin: "Plugin[Any]", shown: str | bytes, mode: int | None, declare: str | None, interface: "Any", host: object
+) -> "Plugin[Any]":
     """The plugin, if what the caller asks of it is what it is."""
     if mode is not None and mode != plugin._mode:
+        from plugin import _sentences
+
         raise _sentences.other_mode(shown, plugin.name, plugin._mode, mode)
     if host is not None and host is not plugin._host:
+        from plugin import _sentences
+
         raise _sentences.other_host(shown, plugin.name)
     if declare is not None:
         plugin.declare(declare)
@@ -191,14 +201,18 @@ def _again(
     return plugin
 
 
-def encode(path: Any, verb: str = "open") -> tuple[str | bytes, bytes]:
+def encode(path: "Any", verb: str = "open") -> tuple[str | bytes, bytes]:
     """The path as the caller wrote it, and as the system takes it; ValueError if no file can have it."""
     shown = os.fspath(path)
     try:
         encoded = os.fsencode(shown)
     except UnicodeEncodeError as error:
+        from plugin import _sentences
+
         raise ValueError(_sentences.opening(shown, f"no file has such a name: {error.reason}", verb)) from None
     if b"\0" in encoded:
+        from plugin import _sentences
+
         raise ValueError(_sentences.opening(shown, "the path has an embedded null character", verb))
     return shown, encoded
 
@@ -216,11 +230,17 @@ def _real(encoded: bytes, shown: str | bytes, identity: tuple[int, int, int, int
         real = _plugin.realpath(encoded)
         same = real == encoded or _plugin.identify(real)[:2] == identity[:2]
     except OSError as error:
+        from plugin import _sentences
+
         raise _sentences.not_found(shown, error) from None
     if not same:
+        from plugin import _sentences
+
         raise _sentences.other_real(shown, os.fsdecode(real))
     for word in _LOADER_WORDS if b"$" in real else ():
         if word in real:
+            from plugin import _sentences
+
             raise _sentences.expanded(shown, word.decode())
     return real
 
