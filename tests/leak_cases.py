@@ -97,11 +97,15 @@ def _module_cases(case, failing, path, raw):
         failing("facts", name, _plugin.facts, raw[name], "x")
     failing("facts", "missing", _plugin.facts, b"/missing", "x")
     failing("facts", "argument", _plugin.facts, 1)
+    case("digest", "file", _plugin.digest, raw["leaks.so"], "x")
+    failing("digest", "text", _plugin.digest, raw["text.so"], "x")
+    failing("digest", "argument", _plugin.digest, 1)
     case("inspect", "file", plugin.inspect, path["leaks.so"])
     case("open", "cached", plugin.open, path["leaks.so"])
     case("open", "declared", plugin.open, path["bare.so"], declare="int bare(int x);")
     failing("open", "mode", plugin.open, path["leaks.so"], mode=plugin.RTLD_LAZY)
     failing("open", "missing", plugin.open, "/missing")
+    failing("open", "sha256", plugin.open, path["leaks.so"], sha256=bytes(32))
 
 
 def _library_cases(case, failing, p):

@@ -250,6 +250,13 @@ class TestManifestPage:
 
         assert bytes.fromhex("".join(words)) in pathlib.Path(library).read_bytes()
 
+    def test_digest(self, build):
+        """So are those of the room for the digest."""
+        words = [word for line in self.block("digest").splitlines() for word in line.split()[:4]]
+        library = build('#include <plugin.h>\nPLUGIN("a", "1");')
+
+        assert bytes.fromhex("".join(words))[:30] in pathlib.Path(library).read_bytes()
+
     def test_rust(self, tmp_path):
         """The Rust of the page makes a plugin with these records."""
         support.need("rustc")

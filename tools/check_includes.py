@@ -5,7 +5,11 @@ import sys
 from pathlib import Path
 
 PARTS = Path(__file__).resolve().parent.parent / "src" / "_plugin"
-NATIVE = ["elf*.c", "image*.c", "note*.c", "registry*.c", "declare*.c"]
+NATIVE = [
+    *("elf*.c", "image*.c", "note*.c", "digest*.c", "registry*.c", "declare*.c", "format.c", "symtab.c", "exports.c"),
+    *("check.c", "segments.c", "dynamic.c", "hashes.c", "relocs.c", "slots.c", "symbols.c", "versions.c"),
+    "needed.c",
+]
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^">]+)[">]', re.MULTILINE)
 
 

@@ -275,6 +275,8 @@ start_callback(Frame *frame, const Argument *argument, int number, PyObject *obj
         if (frame->retained[number] == NULL) {
             return -1;
         }
+    } else {
+        closure_belongs_here(closure);
     }
     if (closure_start(closure, &frame->where, &function->p) < 0) {
         return -1;

@@ -1,18 +1,21 @@
 /* A Python call: arguments in order, the call, results back, and everything put away again. */
-#include "internal.h"
+#include "registers.h"
 
-static inline Value
-invoke(const Callee *callee, const Registers *registers)
+#include <float.h>
+#include <math.h>
+
+static inline __attribute__((always_inline)) Value
+invoke(const Signature *signature, void *address, const LibraryObject *library, const Registers *registers)
 {
-    const Signature *signature = callee->signature;
     PyThreadState *state = signature->is_blocking ? PyEval_SaveThread() : NULL;
     Value value;
 
-    EXCLUSIVE_BEGIN(section, callee->library, signature->is_exclusive)
+    (void)library;
+    EXCLUSIVE_BEGIN(section, library, signature->is_exclusive)
     if (signature->result.conversion == CONVERT_SCALAR && signature->result.type->kind == TYPE_FLOAT) {
-        value.d = registers_call_float(callee->address, registers, signature->stack);
+        value.d = registers_call_float(address, registers, signature->stack);
     } else {
-        value.i = registers_call_integer(callee->address, registers, signature->stack);
+        value.i = registers_call_integer(address, registers, signature->stack);
     }
     EXCLUSIVE_END(section)
     if (state != NULL) {
@@ -220,6 +223,19 @@ retain_after_call(Frame *frame, PyObject *const *args)
     return failed;
 }
 
+void
+call_failed(const LibraryObject *library, const char *owner, const NativeError *error)
+{
+    char message[ERROR_MESSAGE_MAX];
+
+    if (SHARED_LOAD(library->state->calls_back) && PyErr_Occurred()) {
+        return;
+    }
+    memcpy(message, error->message, sizeof message);
+    message[ERROR_MESSAGE_MAX - 1] = '\0';
+    raise_fact(library->state, "call_failed", "(sOOiy)", owner, library->name, library->version, (int)error->code, message);
+}
+
 static PyObject *
 finish(Frame *frame, Value value, PyObject *const *args)
 {
@@ -228,10 +244,8 @@ finish(Frame *frame, Value value, PyObject *const *args)
     bool raised = SHARED_LOAD(library->state->calls_back) && PyErr_Occurred();       /* by a callback of this call */
     bool failed = signature->has_error && frame->error.code != 0;
 
-    if (failed && !raised) {
-        frame->error.message[ERROR_MESSAGE_MAX - 1] = '\0';
-        raise_fact(library->state, "call_failed", "(sOOiy)", frame->callee->name, library->name, library->version,
-                   (int)frame->error.code, frame->error.message);
+    if (failed) {
+        call_failed(library, frame->callee->name, &frame->error);
     }
     if (signature->has_retained && retain_after_call(frame, args) < 0) {
         raised = true;
@@ -248,55 +262,145 @@ finish(Frame *frame, Value value, PyObject *const *args)
 
 /* ------------------------------------------------------------------ the two ways to call */
 
-/* Scalars and strings: nothing to put away. */
-static PyObject *
-call_simple(const Callee *callee, PyObject *const *args)
+/* Argument `number`, the long way. */
+static int
+take_simple(const Signature *signature, const char *owner, int number, PyObject *object, Value *value)
 {
-    const Signature *signature = callee->signature;
-    Where where = {callee->name, NULL};
+    const Argument *argument = &signature->arguments[number];
+    Where where = {owner, argument->field->name};
+    const char *string;
+
+    if (argument->conversion == CONVERT_SCALAR) {
+        return convert_scalar(argument->type, object, &where, value);
+    }
+    if (object == Py_None && argument->nullable) {
+        value->p = NULL;
+        return 0;
+    }
+    if (convert_string(object, argument->bytes, &where, &string) < 0) {
+        return -1;
+    }
+    value->p = (void *)(uintptr_t)string;
+    return 0;
+}
+
+PyObject *
+call_give_handle(const Signature *signature, LibraryObject *library, const char *owner, HandleObject *parent, void *pointer)
+{
+    const Argument *result = &signature->result;
+    Release other;
+
+    if (pointer == NULL) {
+        if (result->nullable) {
+            Py_RETURN_NONE;
+        }
+        return raise_fact(library->state, "null_result", "(sOOs)", owner, library->name, library->version, "");
+    }
+    if (library == signature->library) {
+        return handle_new(library, result->type, pointer, parent, &signature->release, result->owned);
+    }
+    if (signature_release(signature, library, &other) < 0) {
+        return NULL;
+    }
+    return handle_new(library, result->type, pointer, parent, &other, result->owned);
+}
+
+void
+call_drop_handle(const Signature *signature, LibraryObject *library, void *pointer)
+{
+    Release release;
+
+    if (signature->result.owned && pointer != NULL && signature_release(signature, library, &release) == 0) {
+        handle_release(library, &release, pointer);
+    }
+}
+
+PyObject *
+call_give_string(const Signature *signature, const LibraryObject *library, const char *owner, const char *string)
+{
+    Where where = {owner, NULL};
+
+    if (string != NULL) {
+        return convert_text(string, signature->result.bytes, &where);
+    }
+    if (signature->result.nullable) {
+        Py_RETURN_NONE;
+    }
+    return raise_fact(library->state, "null_result", "(sOOs)", owner, library->name, library->version, "");
+}
+
+/* Put an argument where it goes, if it is as usual: in one store of 8 bytes, as what is stored in parts and loaded whole
+ * makes the processor wait. */
+static inline bool
+take_fast(const Argument *argument, PyObject *object, Registers *registers)
+{
+    Value *place = (Value *)(void *)((char *)registers + argument->place);
+    const char *string;
+    double number;
+    int64_t whole;
+
+    switch ((Fast)argument->fast) {
+    case FAST_INTEGER:
+        if (fast_integer(object, &whole) && (uint64_t)(whole - argument->least) <= argument->span) {
+            place->i = whole;
+            return true;
+        }
+        return false;
+    case FAST_DOUBLE:
+        return fast_double(object, &place->d);
+    case FAST_FLOAT:
+        if (fast_double(object, &number) && (fabs(number) <= (double)FLT_MAX || isinf(number))) {
+            float narrow = (float)number;
+            uint32_t bits;
+
+            memcpy(&bits, &narrow, sizeof bits);
+            place->u = bits;
+            return true;
+        }
+        return false;
+    case FAST_STRING:
+        if (fast_string(object, &string)) {
+            place->p = (void *)(uintptr_t)string;
+            return true;
+        }
+        return false;
+    default:
+        return false;
+    }
+}
+
+/* Scalars and strings: nothing to put away.  Inlined, so that the parameters need not become a Callee in memory. */
+static inline __attribute__((always_inline)) PyObject *
+call_simple(const Signature *signature, void *address, const LibraryObject *library, const char *owner,
+            PyObject *const *args)
+{
     Registers registers;
     Value value;
 
     for (int i = 0; i < signature->count; i++) {
         const Argument *argument = &signature->arguments[i];
-        PyObject *object = args[argument->python];
 
-        where.name = argument->field->name;
-        if (argument->conversion == CONVERT_SCALAR) {
-            if (convert_scalar(argument->type, object, &where, &value) < 0) {
+        if (!take_fast(argument, args[i], &registers)) {
+            if (take_simple(signature, owner, i, args[i], &value) < 0) {
                 return NULL;
             }
-        } else if (object == Py_None && argument->nullable) {
-            value.p = NULL;
-        } else {
-            const char *string;
-
-            if (convert_string(object, argument->bytes, &where, &string) < 0) {
-                return NULL;
-            }
-            value.p = (void *)(uintptr_t)string;
+            call_put(&registers, argument, value);
         }
-        call_put(&registers, argument, value);
     }
-    value = invoke(callee, &registers);
-    if (SHARED_LOAD(callee->library->state->calls_back) && PyErr_Occurred()) {
+    value = invoke(signature, address, library, &registers);
+    if (SHARED_LOAD(library->state->calls_back) && PyErr_Occurred()) {
         return NULL;
     }
-    if (signature->result.conversion == CONVERT_SCALAR) {
+    switch ((Fast)signature->result.fast) {
+    case FAST_DOUBLE:
+        return PyFloat_FromDouble(value.d);
+    case FAST_INTEGER:             /* all 8 bytes of a signed one */
+        return PyLong_FromLongLong(value.i);
+    case FAST_STRING:
+        return call_give_string(signature, library, owner, value.p);
+    default:
         return convert_result(signature->result.type, value);
     }
-    if (signature->result.conversion == CONVERT_NOTHING) {
-        Py_RETURN_NONE;
-    }
-    where.name = NULL;
-    if (value.p != NULL) {
-        return convert_text(value.p, signature->result.bytes, &where);
-    }
-    if (signature->result.nullable) {
-        Py_RETURN_NONE;
-    }
-    return raise_fact(callee->library->state, "null_result", "(sOOs)", callee->name, callee->library->name,
-                      callee->library->version, "");
 }
 
 /* The object of a method is in use; it is what results belong to, unless the method does not take it. */
@@ -380,16 +484,19 @@ call_full(const Callee *callee, PyObject *const *args)
         memset(frame.retained, 0, (size_t)signature->count * sizeof *frame.retained);
     }
     if (arguments_convert(&frame, args) == 0) {
-        result = finish(&frame, invoke(callee, &frame.registers), args);
+        result = finish(&frame, invoke(signature, callee->address, callee->library, &frame.registers), args);
     }
     put_away(&frame);
     return result;
 }
 
-static inline PyObject *
+static PyObject *
 call_ordered(const Callee *callee, PyObject *const *args)
 {
-    return callee->signature->is_simple && callee->self == NULL ? call_simple(callee, args) : call_full(callee, args);
+    if (callee->signature->is_simple && callee->self == NULL) {
+        return call_simple(callee->signature, callee->address, callee->library, callee->name, args);
+    }
+    return call_full(callee, args);
 }
 
 static PyObject *__attribute__((noinline))
@@ -407,4 +514,23 @@ call_function(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyO
         return call_by_name(callee, args, nargs, kwnames);
     }
     return call_ordered(callee, args);
+}
+
+PyObject *
+call_scalars(PyObject *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    const FunctionObject *self = (const FunctionObject *)function;
+
+    if (kwnames != NULL || nargs != self->signature->count) {
+        return symbol_call(function, args, nargs, kwnames);
+    }
+    return call_simple(self->signature, self->symbol.address, self->symbol.library, self->definition.ml_name, args);
+}
+
+PyObject *
+call_method(HandleObject *self, void *address, const Method *method, PyObject *const *args)
+{
+    Callee callee = {method->signature, address, self->library, method->name, self};
+
+    return call_ordered(&callee, args);
 }

@@ -1,21 +1,11 @@
-/* Native calls into Python: entry points, the callables behind them, and the threads they come from.
- *
- * There is no executable memory: every entry point is compiled.  One that is given `void *data` finds its callable
- * there, so one entry for each place of that pointer serves all; one without data has a number in a fixed pool. */
+/* Native calls into Python: the callables behind entry points, and the threads that they come from. */
 #include "entrypoint.h"
+#include "memory.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <time.h>
 
 /* ------------------------------------------------------------------ interpreters that may have ended */
-
-/* Outlives its interpreter: a plugin's thread may call when that has gone. */
-struct Life {
-    PyInterpreterState *interpreter;
-    atomic_bool ended;
-    atomic_int guests;             /* threads that Python does not know, on their way in or inside */
-};
 
 enum { END_WAIT = 1000 };          /* ms that the end waits for guests: a thread that is caught by it inside is lost */
 
@@ -124,15 +114,6 @@ typedef struct {
     NativeError *error;            /* the callback's own plugin_error, or NULL */
 } Given;
 
-static Value
-value_at(const Registers *registers, const Argument *argument)
-{
-    Value value;
-
-    memcpy(&value, (const char *)registers + argument->place, sizeof value);
-    return value;
-}
-
 /* The number of items that one extent tells: a constant, or another argument. */
 static Py_ssize_t
 extent_of(const Signature *signature, const Registers *registers, const Dim *dim)
@@ -144,7 +125,7 @@ extent_of(const Signature *signature, const Registers *registers, const Dim *dim
         return (Py_ssize_t)dim->constant;
     }
     length = &signature->arguments[dim->index];
-    value = value_at(registers, length);
+    value = registers_value(registers, length);
     value = convert_load(length->type, &value);
     if (length->type->is_signed) {
         int shift = 64 - 8 * (int)length->type->size;
@@ -196,7 +177,7 @@ tuple_of(const Closure *closure, const Registers *registers, const Argument *arg
 static PyObject *
 object_of(Given *given, const Closure *closure, const Registers *registers, const Argument *argument)
 {
-    Value value = value_at(registers, argument);
+    Value value = registers_value(registers, argument);
     Where where = {closure->owner, closure->parameter};
     static const Release none;
 
@@ -230,7 +211,7 @@ take_arguments(Given *given, const Closure *closure, const Registers *registers)
         const Argument *argument = &signature->arguments[i];
 
         if (argument->conversion == CONVERT_ERROR) {
-            given->error = value_at(registers, argument).p;
+            given->error = registers_value(registers, argument).p;
         } else if (argument->python >= 0) {
             PyObject *object = object_of(given, closure, registers, argument);
 
@@ -382,8 +363,8 @@ give_pointer(Closure *closure, PyObject *result, const Where *where, Value *valu
     return 0;
 }
 
-static int
-give_result(Closure *closure, PyObject *result, Value *value)
+int
+callback_give(Closure *closure, PyObject *result, Value *value)
 {
     const Argument *wanted = &closure->signature->result;
     Where where = {closure->owner, closure->parameter};
@@ -410,7 +391,7 @@ call_python(Closure *closure, const Registers *registers, Given *given, Value *v
         failed = result == NULL ? -1 : 0;
     }
     if (failed == 0) {
-        failed = give_result(closure, result, value);
+        failed = callback_give(closure, result, value);
     }
     Py_XDECREF(result);
     if (give_back(given) < 0) {
@@ -454,132 +435,4 @@ callback_run_then(Closure *closure, const Registers *registers, void (*then)(con
         atomic_fetch_sub(&life->guests, 1);
     }
     return value;
-}
-
-Value
-callback_run(Closure *closure, const Registers *registers)
-{
-    return callback_run_then(closure, registers, NULL, NULL);
-}
-
-/* ------------------------------------------------------------------ entry points */
-
-/* The callable's closure is the data that the plugin passes back, in integer register k. */
-#define DATA_ENTRY(k)                                                                                            \
-    static int64_t data_integer_##k(PARAMETERS)                                                                   \
-    {                                                                                                              \
-        Registers registers = REGISTERS;                                                                           \
-        return callback_run((Closure *)(uintptr_t)i##k, &registers).i;                                               \
-    }                                                                                                              \
-    static double data_float_##k(PARAMETERS)                                                                      \
-    {                                                                                                              \
-        Registers registers = REGISTERS;                                                                           \
-        return callback_run((Closure *)(uintptr_t)i##k, &registers).d;                                               \
-    }
-
-DATA_ENTRY(0) DATA_ENTRY(1) DATA_ENTRY(2) DATA_ENTRY(3) DATA_ENTRY(4) DATA_ENTRY(5)
-
-enum { DATA_ENTRIES = 6 };
-
-static const Entry data_entries[DATA_ENTRIES] = {
-    {data_integer_0, data_float_0}, {data_integer_1, data_float_1}, {data_integer_2, data_float_2},
-    {data_integer_3, data_float_3}, {data_integer_4, data_float_4}, {data_integer_5, data_float_5},
-};
-
-/* Those without data: the pool.  A slot is taken under the mutex and read without it. */
-static pthread_mutex_t pool_mutex = PTHREAD_MUTEX_INITIALIZER;
-static _Atomic(Closure *) pool[CALLBACK_POOL];
-
-#define POOL_ENTRY(n)                                                                                            \
-    static int64_t pool_integer_##n(PARAMETERS)                                                                   \
-    {                                                                                                              \
-        Registers registers = REGISTERS;                                                                           \
-        return callback_run(atomic_load(&pool[0x##n]), &registers).i;                                                      \
-    }                                                                                                              \
-    static double pool_float_##n(PARAMETERS)                                                                      \
-    {                                                                                                              \
-        Registers registers = REGISTERS;                                                                           \
-        return callback_run(atomic_load(&pool[0x##n]), &registers).d;                                                      \
-    }
-#define POOL16(x)                                                                                                \
-    POOL_ENTRY(x##0) POOL_ENTRY(x##1) POOL_ENTRY(x##2) POOL_ENTRY(x##3) POOL_ENTRY(x##4) POOL_ENTRY(x##5)         \
-    POOL_ENTRY(x##6) POOL_ENTRY(x##7) POOL_ENTRY(x##8) POOL_ENTRY(x##9) POOL_ENTRY(x##a) POOL_ENTRY(x##b)         \
-    POOL_ENTRY(x##c) POOL_ENTRY(x##d) POOL_ENTRY(x##e) POOL_ENTRY(x##f)
-#define POOL_ROW(n) {pool_integer_##n, pool_float_##n}
-#define POOL_ROWS16(x)                                                                                           \
-    POOL_ROW(x##0), POOL_ROW(x##1), POOL_ROW(x##2), POOL_ROW(x##3), POOL_ROW(x##4), POOL_ROW(x##5),               \
-    POOL_ROW(x##6), POOL_ROW(x##7), POOL_ROW(x##8), POOL_ROW(x##9), POOL_ROW(x##a), POOL_ROW(x##b),               \
-    POOL_ROW(x##c), POOL_ROW(x##d), POOL_ROW(x##e), POOL_ROW(x##f)
-
-POOL16(0) POOL16(1) POOL16(2) POOL16(3)
-
-static const Entry pool_entries[CALLBACK_POOL] = {POOL_ROWS16(0), POOL_ROWS16(1), POOL_ROWS16(2), POOL_ROWS16(3)};
-
-static int
-take_slot(Closure *closure)
-{
-    int slot = -1;
-
-    pthread_mutex_lock(&pool_mutex);
-    for (int i = 0; i < CALLBACK_POOL && slot < 0; i++) {
-        if (atomic_load(&pool[i]) == NULL) {
-            atomic_store(&pool[i], closure);
-            slot = i;
-        }
-    }
-    pthread_mutex_unlock(&pool_mutex);
-    return slot;
-}
-
-/* ------------------------------------------------------------------ closures */
-
-void *
-entry_of(const Signature *signature, const Entry *entry)
-{
-    bool is_float = signature->result.conversion == CONVERT_SCALAR && signature->result.type->kind == TYPE_FLOAT;
-
-    return is_float ? (void *)(uintptr_t)entry->floating : (void *)(uintptr_t)entry->integer;
-}
-
-/* The integer register that the data comes in, or -1: there is none, or it is not in a register. */
-static int
-data_register(const Signature *signature)
-{
-    size_t place;
-
-    if (signature->data < 0) {
-        return -1;
-    }
-    place = signature->arguments[signature->data].place / 8;
-    return place < DATA_ENTRIES ? (int)place : -1;
-}
-
-int
-closure_start(Closure *closure, const Where *where, void **function)
-{
-    const Signature *signature = closure->signature;
-    int place = data_register(signature);
-
-    closure->slot = -1;
-    if (place >= 0) {
-        *function = entry_of(signature, &data_entries[place]);
-        return 0;
-    }
-    closure->slot = take_slot(closure);
-    if (closure->slot < 0) {
-        return convert_fail(PyExc_RuntimeError, where,
-                            "all %d places for callbacks without a data pointer are taken", CALLBACK_POOL);
-    }
-    *function = entry_of(signature, &pool_entries[closure->slot]);
-    return 0;
-}
-
-void
-closure_stop(Closure *closure)
-{
-    Py_CLEAR(closure->given);
-    if (closure->slot >= 0) {
-        atomic_store(&pool[closure->slot], NULL);
-        closure->slot = -1;
-    }
 }

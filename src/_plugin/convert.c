@@ -1,5 +1,5 @@
 /* Single values between Python and C: numbers, strings and buffers.  Calls are call.c's concern. */
-#include "internal.h"
+#include "memory.h"
 
 #include <float.h>
 #include <math.h>
@@ -25,24 +25,6 @@ convert_fail(PyObject *type, const Where *where, const char *format, ...)
 }
 
 /* ------------------------------------------------------------------ integers */
-
-/* The value of an int that fits one digit, without a call: nearly all of them. */
-static inline bool
-small_int(PyObject *object, int64_t *value)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    if (PyLong_CheckExact(object) && PyUnstable_Long_IsCompact((PyLongObject *)object)) {
-        *value = PyUnstable_Long_CompactValue((PyLongObject *)object);
-        return true;
-    }
-#else
-    if (PyLong_CheckExact(object) && (size_t)(Py_SIZE(object) + 1) <= 2) {
-        *value = (int64_t)Py_SIZE(object) * (int64_t)((PyLongObject *)object)->ob_digit[0];
-        return true;
-    }
-#endif
-    return false;
-}
 
 /* An OverflowError that begins with the number; Python refuses to print one of thousands of digits. */
 static int
@@ -95,10 +77,13 @@ any_int(const Type *type, PyObject *object, const Where *where, int64_t *value)
     PyObject *number;
     int too_large;
 
-    if (!PyIndex_Check(object)) {
+    if (PyLong_CheckExact(object)) {
+        number = Py_NewRef(object);
+    } else if (!PyIndex_Check(object)) {
         return wrong_type("an int", object, where);
+    } else {
+        number = PyNumber_Index(object);
     }
-    number = PyNumber_Index(object);
     if (number == NULL) {
         return -1;
     }
@@ -193,7 +178,7 @@ convert_scalar(const Type *type, PyObject *object, const Where *where, Value *va
     case TYPE_BOOL:
         return convert_bool(object, where, value);
     default:
-        if (small_int(object, &value->i)) {
+        if (fast_integer(object, &value->i)) {
             if (!in_range(type, value->i)) {
                 return out_of_range(type, object, where);
             }
@@ -212,6 +197,8 @@ PyObject *
 convert_result(const Type *type, Value value)
 {
     switch (type->kind) {
+    case TYPE_VOID:
+        Py_RETURN_NONE;
     case TYPE_FLOAT:
         return PyFloat_FromDouble(type->size == sizeof(double) ? value.d : (double)value.f);
     case TYPE_BOOL:
@@ -315,16 +302,29 @@ convert_text(const char *string, bool bytes, const Where *where)
 
 /* ------------------------------------------------------------------ buffers */
 
-static const struct {
-    char format;
-    TypeKind kind;
-    bool is_signed;
-} formats[] = {
-    {'b', TYPE_INTEGER, true}, {'h', TYPE_INTEGER, true}, {'i', TYPE_INTEGER, true}, {'l', TYPE_INTEGER, true},
-    {'q', TYPE_INTEGER, true}, {'n', TYPE_INTEGER, true}, {'B', TYPE_INTEGER, false}, {'H', TYPE_INTEGER, false},
-    {'I', TYPE_INTEGER, false}, {'L', TYPE_INTEGER, false}, {'Q', TYPE_INTEGER, false}, {'N', TYPE_INTEGER, false},
-    {'f', TYPE_FLOAT, true}, {'d', TYPE_FLOAT, true}, {'?', TYPE_BOOL, false}, {'c', TYPE_CHAR, false},
+enum { ITEMS_SIGNED = 1, ITEMS_UNSIGNED, ITEMS_FLOAT, ITEMS_BOOL, ITEMS_CHARACTER };
+
+const uint8_t convert_letters[256] = {
+    ['b'] = ITEMS_SIGNED,   ['h'] = ITEMS_SIGNED,   ['i'] = ITEMS_SIGNED,   ['l'] = ITEMS_SIGNED,
+    ['q'] = ITEMS_SIGNED,   ['n'] = ITEMS_SIGNED,   ['B'] = ITEMS_UNSIGNED, ['H'] = ITEMS_UNSIGNED,
+    ['I'] = ITEMS_UNSIGNED, ['L'] = ITEMS_UNSIGNED, ['Q'] = ITEMS_UNSIGNED, ['N'] = ITEMS_UNSIGNED,
+    ['f'] = ITEMS_FLOAT,    ['d'] = ITEMS_FLOAT,    ['?'] = ITEMS_BOOL,     ['c'] = ITEMS_CHARACTER,
 };
+
+uint8_t
+convert_item_kind(const Type *item)
+{
+    switch (item->kind) {
+    case TYPE_INTEGER:
+        return item->is_signed ? ITEMS_SIGNED : ITEMS_UNSIGNED;
+    case TYPE_FLOAT:
+        return ITEMS_FLOAT;
+    case TYPE_BOOL:
+        return ITEMS_BOOL;
+    default:
+        return 0;
+    }
+}
 
 const char *
 convert_format(const Type *type)
@@ -347,6 +347,7 @@ items_match(const Type *item, const Py_buffer *view)
 {
     const char *format = view->format != NULL ? view->format : "B";
     const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    uint8_t letter;
 
     if (item->kind == TYPE_STRUCT) {
         return (size_t)view->itemsize == type_size(item) && layout_matches(item->record, format);
@@ -362,22 +363,17 @@ items_match(const Type *item, const Py_buffer *view)
     if (format[0] == '\0' || format[1] != '\0' || (size_t)view->itemsize != item->size) {
         return false;
     }
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-        if (formats[i].format != *format) {
-            continue;
-        }
-        switch (item->kind) {
-        case TYPE_CHAR:
-            return formats[i].kind == TYPE_CHAR || formats[i].kind == TYPE_INTEGER;
-        case TYPE_INTEGER:
-        case TYPE_ENUM:
-            return (formats[i].kind == TYPE_INTEGER && formats[i].is_signed == item->is_signed) ||
-                   (formats[i].kind == TYPE_CHAR && !item->is_signed);
-        default:
-            return formats[i].kind == item->kind;
-        }
+    letter = convert_letters[(unsigned char)*format];
+    switch (item->kind) {
+    case TYPE_CHAR:
+        return letter == ITEMS_CHARACTER || letter == ITEMS_SIGNED || letter == ITEMS_UNSIGNED;
+    case TYPE_INTEGER:
+    case TYPE_ENUM:
+        return letter == (item->is_signed ? ITEMS_SIGNED : ITEMS_UNSIGNED) ||
+               (letter == ITEMS_CHARACTER && !item->is_signed);
+    default:
+        return letter != 0 && letter == convert_item_kind(item);
     }
-    return false;
 }
 
 static int
@@ -386,12 +382,13 @@ check_layout(const Type *item, int dims, bool written, const Py_buffer *view, co
     bool any = item->kind == TYPE_VOID;
     char spelling[64];
 
-    type_spell(item, NULL, spelling, sizeof spelling);
     if (!any && !items_match(item, view)) {
+        type_spell(item, NULL, spelling, sizeof spelling);
         return convert_fail(PyExc_TypeError, where, "expected a buffer of %s, not of items with format '%s' (%zd bytes each)",
                             spelling, view->format != NULL ? view->format : "B", view->itemsize);
     }
     if (written && view->readonly) {
+        type_spell(item, NULL, spelling, sizeof spelling);
         return convert_fail(PyExc_TypeError, where, "the buffer is read-only, and %s * is written to", spelling);
     }
     if (!PyBuffer_IsContiguous(view, 'C')) {
@@ -402,6 +399,7 @@ check_layout(const Type *item, int dims, bool written, const Py_buffer *view, co
         return convert_fail(PyExc_ValueError, where, "expected %d dimension(s), the buffer has %d", dims, view->ndim);
     }
     if (dims == 0 && !any && view->len == 0) {
+        type_spell(item, NULL, spelling, sizeof spelling);
         return convert_fail(PyExc_ValueError, where, "the buffer is empty; %s * points to at least one item", spelling);
     }
     if (!any && view->len > 0 && (uintptr_t)view->buf % type_align(item) != 0) {

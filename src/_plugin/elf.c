@@ -4,7 +4,7 @@
 #define _GNU_SOURCE
 #endif
 
-#include "native.h"
+#include "check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,14 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifdef __ELF__
-#include <link.h>
-#endif
-
 enum {
     HEADERS_MAX = 1024,            /* program headers; real libraries have about ten */
-    SECTIONS_AT_ONCE = 64,
-    ENTRIES_AT_ONCE = 256,         /* of the dynamic section */
+    PATH_SHOWN = 500,              /* bytes of a path in a reason */
     NAME_MAX_READ = 256,           /* bytes of a soname, the NUL included */
 };
 
@@ -178,7 +173,7 @@ elf_free(FileFacts *facts)
 
 #ifdef __ELF__
 
-/* ------------------------------------------------------------------ segments and sections */
+/* ------------------------------------------------------------------ headers */
 
 static size_t
 least(uint64_t a, size_t b)
@@ -197,16 +192,6 @@ read_header(ElfFile *file, ElfW(Ehdr) *header, char reason[REASON_MAX])
         memcpy(header, file->block, sizeof *header);
     }
     return status;
-}
-
-static FileStatus
-refuse_range(const ElfFile *file, const char *what, size_t index, uint64_t offset, uint64_t size, char *reason)
-{
-    if (offset + size < offset) {
-        return elf_refuse(reason, FILE_INVALID, "%s %zu has an impossible size", what, index);
-    }
-    return elf_refuse(reason, FILE_INVALID, "truncated: %s %zu ends at byte %llu, the file at %llu", what, index,
-                      (unsigned long long)(offset + size), (unsigned long long)file->size);
 }
 
 static FileStatus
@@ -257,148 +242,20 @@ elf_note_is_mapped(const void *headers, size_t count, size_t index)
            && elf_locate(headers, count, note->p_vaddr, note->p_filesz, &offset) && offset == note->p_offset;
 }
 
-static FileStatus
-check_dynamic_segment(ElfFile *file, const FileFacts *facts, const ElfW(Phdr) *dynamic, char reason[REASON_MAX])
-{
-    uint64_t offset;
-
-    if (dynamic == NULL) {
-        return elf_refuse(reason, FILE_INVALID, "has no dynamic section");
-    }
-    if (!elf_locate(facts->headers, facts->header_count, dynamic->p_vaddr, dynamic->p_filesz, &offset)
-        || offset != dynamic->p_offset) {
-        return elf_refuse(reason, FILE_INVALID, "the dynamic section lies outside every segment that is loaded");
-    }
-    file->dynamic_offset = offset;
-    file->dynamic_count = dynamic->p_filesz / sizeof(ElfW(Dyn));
-    return FILE_OK;
-}
-
-static FileStatus
-check_segments(ElfFile *file, const FileFacts *facts, char reason[REASON_MAX])
-{
-    const ElfW(Phdr) *segments = (const void *)facts->headers;
-    const ElfW(Phdr) *dynamic = NULL;
-    bool loads = false;
-
-    for (size_t i = 0; i < facts->header_count; i++) {
-        const ElfW(Phdr) *segment = &segments[i];
-
-        if (segment->p_filesz > 0 && !is_inside(segment->p_offset, segment->p_filesz, file->size)) {
-            return refuse_range(file, "segment", i, segment->p_offset, segment->p_filesz, reason);
-        }
-        if (segment->p_type == PT_LOAD && segment->p_filesz > segment->p_memsz) {
-            return elf_refuse(reason, FILE_INVALID, "segment %zu is larger in the file than in memory", i);
-        }
-        if (segment->p_type == PT_DYNAMIC && dynamic != NULL) {
-            return elf_refuse(reason, FILE_INVALID, "has two dynamic sections");
-        }
-        dynamic = segment->p_type == PT_DYNAMIC ? segment : dynamic;
-        loads = loads || segment->p_type == PT_LOAD;
-    }
-    if (!loads) {
-        return elf_refuse(reason, FILE_INVALID, "has no segment to load");
-    }
-    return check_dynamic_segment(file, facts, dynamic, reason);
-}
-
-/* The loader never looks at sections; but they mostly stand last, so they show that the file's end is missing. */
-static FileStatus
-check_sections(ElfFile *file, const ElfW(Ehdr) *header, char reason[REASON_MAX])
-{
-    ElfW(Shdr) sections[SECTIONS_AT_ONCE];
-
-    if (header->e_shoff == 0 || header->e_shnum == 0) {
-        return FILE_OK;
-    }
-    if (header->e_shentsize != sizeof sections[0]) {
-        return elf_refuse(reason, FILE_INVALID, "has section headers of %u bytes, expected %zu",
-                          (unsigned)header->e_shentsize, sizeof sections[0]);
-    }
-    if (!is_inside(header->e_shoff, header->e_shnum * sizeof sections[0], file->size)) {
-        return elf_refuse(reason, FILE_INVALID, "truncated: the section headers end after the file");
-    }
-    for (size_t i = 0; i < header->e_shnum; i++) {
-        const ElfW(Shdr) *section = &sections[i % SECTIONS_AT_ONCE];
-        size_t wanted = least(header->e_shnum - i, SECTIONS_AT_ONCE) * sizeof sections[0];
-
-        if (i % SECTIONS_AT_ONCE == 0
-            && !elf_pread(file, header->e_shoff + i * sizeof sections[0], sections, wanted)) {
-            return elf_refuse(reason, FILE_INVALID, "truncated while it was read");
-        }
-        if (section->sh_type != SHT_NULL && section->sh_type != SHT_NOBITS
-            && !is_inside(section->sh_offset, section->sh_size, file->size)) {
-            return refuse_range(file, "section", i, section->sh_offset, section->sh_size, reason);
-        }
-    }
-    return FILE_OK;
-}
-
-/* ------------------------------------------------------------------ the dynamic section */
-
-/* The tags wanted here lie far apart, hence a switch.  Unknown ones are skipped, never refused. */
-static void
-take_entry(ElfDynamic *dynamic, const ElfW(Dyn) *entry)
-{
-    uint64_t value = entry->d_un.d_val;
-
-    switch (entry->d_tag) {
-    case DT_STRTAB: dynamic->strtab = value; break;
-    case DT_STRSZ: dynamic->strsz = value; break;
-    case DT_SYMTAB: dynamic->symtab = value; break;
-    case DT_HASH: dynamic->hash = value; break;
-    case DT_GNU_HASH: dynamic->gnu_hash = value; break;
-    case DT_VERSYM: dynamic->versym = value; break;
-    case DT_SONAME: dynamic->soname = value; break;
-    case DT_FLAGS_1: dynamic->flags_1 = value; break;
-    default: break;
-    }
-}
-
-static FileStatus
-read_dynamic(ElfFile *file, char reason[REASON_MAX])
-{
-    ElfW(Dyn) entries[ENTRIES_AT_ONCE];
-
-    for (size_t i = 0; i < file->dynamic_count; i++) {
-        const ElfW(Dyn) *entry = &entries[i % ENTRIES_AT_ONCE];
-        size_t wanted = least(file->dynamic_count - i, ENTRIES_AT_ONCE) * sizeof entries[0];
-
-        if (i % ENTRIES_AT_ONCE == 0
-            && !elf_pread(file, file->dynamic_offset + i * sizeof entries[0], entries, wanted)) {
-            return elf_refuse(reason, FILE_INVALID, "truncated while it was read");
-        }
-        if (entry->d_tag == DT_NULL) {
-            file->dynamic_count = i;
-            break;
-        }
-        take_entry(&file->dynamic, entry);
-    }
-#ifndef DF_1_PIE
-#define DF_1_PIE 0x08000000
-#endif
-    if (file->dynamic.flags_1 & DF_1_PIE) {
-        return elf_refuse(reason, FILE_INVALID,
-                          "is an executable (PIE), not a shared library: link it with -shared");
-    }
-    return FILE_OK;
-}
-
-/* An unreadable one counts as none: nothing depends on it but the name that is shown. */
+/* One that is too long counts as none: nothing depends on it but the name that is shown. */
 static FileStatus
 read_soname(ElfFile *file, FileFacts *facts)
 {
-    const ElfDynamic *dynamic = &file->dynamic;
+    uint64_t at = file->dynamic.value[DYN_SONAME], strings_size = file->dynamic.value[DYN_STRSZ], offset;
     char name[NAME_MAX_READ];
-    uint64_t offset;
     size_t size;
 
-    if (dynamic->soname == 0 || dynamic->soname >= dynamic->strsz
-        || !elf_locate(facts->headers, facts->header_count, dynamic->strtab, dynamic->strsz, &offset)) {
+    if (at == 0 || at >= strings_size
+        || !elf_locate(facts->headers, facts->header_count, file->dynamic.value[DYN_STRTAB], strings_size, &offset)) {
         return FILE_OK;
     }
-    size = least(dynamic->strsz - dynamic->soname, sizeof name);
-    if (!elf_pread(file, offset + dynamic->soname, name, size) || memchr(name, '\0', size) == NULL || name[0] == '\0') {
+    size = least(strings_size - at, sizeof name);
+    if (!elf_pread(file, offset + at, name, size) || memchr(name, '\0', size) == NULL || name[0] == '\0') {
         return FILE_OK;
     }
     facts->soname = strdup(name);
@@ -407,8 +264,8 @@ read_soname(ElfFile *file, FileFacts *facts)
 
 /* ------------------------------------------------------------------ notes */
 
-static FileStatus
-read_notes(ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
+FileStatus
+elf_notes(ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
 {
     const ElfW(Phdr) *segments = (const void *)facts->headers;
     uint64_t total = 0;
@@ -446,13 +303,7 @@ check_structure(ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
     if (status == FILE_OK) {
         status = read_headers(file, &header, facts, reason);
     }
-    if (status == FILE_OK) {
-        status = check_segments(file, facts, reason);
-    }
-    if (status == FILE_OK) {
-        status = check_sections(file, &header, reason);
-    }
-    return status == FILE_OK ? read_dynamic(file, reason) : status;
+    return status == FILE_OK ? check_file(file, &header, facts, reason) : status;
 }
 
 #endif /* __ELF__ */
@@ -477,26 +328,85 @@ elf_open(const char *path, ElfFile *file, FileFacts *facts, char reason[REASON_M
     return file->error != 0 ? system_refused(facts, file->error) : status;
 }
 
-FileStatus
-elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
+#ifdef __ELF__
+
+/* One file; those that are to be checked because of it are added to `neighbours`. */
+static FileStatus
+read_one(const char *path, FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX])
 {
     ElfFile file;
     FileStatus status = elf_open(path, &file, facts, reason);
 
-#ifdef __ELF__
     if (status == FILE_OK) {
-        status = read_notes(&file, facts, reason);
+        status = elf_notes(&file, facts, reason);
+    }
+    if (status == FILE_OK) {
+        status = digest_check(&file, facts, reason);
     }
     if (status == FILE_OK) {
         status = read_soname(&file, facts);
     }
+    if (status == FILE_OK && needed_find(&file, facts, path, neighbours) != 0) {
+        status = system_refused(facts, ENOMEM);
+    }
     if (file.error != 0) {
         status = system_refused(facts, file.error);
     }
-#endif
     elf_close(&file);
     if (status != FILE_OK) {
         elf_free(facts);
     }
     return status;
 }
+
+/* The loader passes over a file that is absent, or for another machine, and looks further; one that is damaged it takes. */
+static FileStatus
+read_neighbours(FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX])
+{
+    for (size_t i = 0; i < neighbours->count; i++) {
+        char what[REASON_MAX];
+        FileFacts other;
+        FileStatus status = read_one(neighbours->paths[i], &other, neighbours, what);
+
+        elf_free(&other);
+        if (status == FILE_ERRNO && other.error == ENOMEM) {
+            return system_refused(facts, ENOMEM);
+        }
+        if (status == FILE_INVALID) {
+            return elf_refuse(reason, status, "needs %.*s: %s", PATH_SHOWN, neighbours->paths[i], what);
+        }
+    }
+    return FILE_OK;
+}
+
+FileStatus
+elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
+{
+    Neighbours neighbours;
+    FileStatus status;
+
+    neighbours.count = 0;
+    status = read_one(path, facts, &neighbours, reason);
+    if (status == FILE_OK) {
+        status = read_neighbours(facts, &neighbours, reason);
+    }
+    needed_free(&neighbours);
+    if (status != FILE_OK) {
+        elf_free(facts);
+    }
+    return status;
+}
+
+#else
+
+FileStatus
+elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
+{
+    ElfFile file;
+    FileStatus status = elf_open(path, &file, facts, reason);
+
+    elf_close(&file);
+    return status;
+}
+
+#endif /* __ELF__ */

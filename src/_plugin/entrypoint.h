@@ -4,6 +4,15 @@
 
 #include "internal.h"
 
+#include <stdatomic.h>
+
+/* Outlives its interpreter: a plugin's thread may call when that has gone. */
+struct Life {
+    PyInterpreterState *interpreter;
+    atomic_bool ended;
+    atomic_int guests;             /* threads that Python does not know, on their way in or inside */
+};
+
 #if defined(__aarch64__)
 #define INTEGER_PARAMETERS int64_t i0, int64_t i1, int64_t i2, int64_t i3, int64_t i4, int64_t i5, int64_t i6, int64_t i7
 #define INTEGERS i0, i1, i2, i3, i4, i5, i6, i7
@@ -34,5 +43,8 @@ Value callback_run(Closure *closure, const Registers *registers);
 
 /* The same, and `then`, while the thread is still attached; not if the interpreter has ended. */
 Value callback_run_then(Closure *closure, const Registers *registers, void (*then)(const void *), const void *context);
+
+/* What a callable gave, as its signature's result wants it; the object stays the caller's.  Returns 0 or -1. */
+int callback_give(Closure *closure, PyObject *result, Value *value);
 
 #endif

@@ -70,11 +70,11 @@ read_hashes(Exports *exports)
 {
     const ElfDynamic *dynamic = &exports->file.dynamic;
 
-    if (dynamic->hash != 0) {
-        return read_table(exports, "hash table", dynamic->hash, bytes_from(exports, dynamic->hash), &exports->hash);
+    if (dynamic->value[DYN_HASH] != 0) {
+        return read_table(exports, "hash table", dynamic->value[DYN_HASH], bytes_from(exports, dynamic->value[DYN_HASH]), &exports->hash);
     }
-    if (dynamic->gnu_hash != 0) {
-        return read_table(exports, "hash table", dynamic->gnu_hash, bytes_from(exports, dynamic->gnu_hash),
+    if (dynamic->value[DYN_GNU_HASH] != 0) {
+        return read_table(exports, "hash table", dynamic->value[DYN_GNU_HASH], bytes_from(exports, dynamic->value[DYN_GNU_HASH]),
                           &exports->gnu_hash);
     }
     return 0;
@@ -128,10 +128,10 @@ visit_symbols(Exports *exports, ImageVisitor visit, void *context)
         elf_refuse(exports->reason, FILE_INVALID, "the hash table does not fit into its segment");
         return -1;
     }
-    if (read_table(exports, "symbol table", dynamic->symtab, table.symbol_count * (uint64_t)sizeof(ElfW(Sym)),
+    if (read_table(exports, "symbol table", dynamic->value[DYN_SYMTAB], table.symbol_count * (uint64_t)sizeof(ElfW(Sym)),
                    &exports->symbols) != 0
-        || (dynamic->versym != 0
-            && read_table(exports, "table of versions", dynamic->versym,
+        || (dynamic->value[DYN_VERSYM] != 0
+            && read_table(exports, "table of versions", dynamic->value[DYN_VERSYM],
                           table.symbol_count * (uint64_t)sizeof *table.versions, &exports->versions) != 0)) {
         return -1;
     }
@@ -153,7 +153,7 @@ visit_all(Exports *exports, NeededVisitor needed, ImageVisitor symbol, void *con
         elf_refuse(exports->reason, FILE_INVALID, "the dynamic section could not be read");
         return -1;
     }
-    if (read_table(exports, "string table", file->dynamic.strtab, file->dynamic.strsz, &exports->strings) != 0) {
+    if (read_table(exports, "string table", file->dynamic.value[DYN_STRTAB], file->dynamic.value[DYN_STRSZ], &exports->strings) != 0) {
         return -1;
     }
     if (needed != NULL) {

@@ -65,9 +65,12 @@ build_facts(const FileFacts *facts, const Exports *exports)
     const Record *header = facts->header;
     PyObject *abi = header != NULL ? Py_BuildValue("(II)", header->size >> 16, header->size & 0xffff) : Py_NewRef(Py_None);
 
-    return Py_BuildValue("(NNNNy#NOO)", decode(header != NULL ? header->name : NULL),
+    PyObject *digest = facts->digest_state == DIGEST_STAMPED ? PyUnicode_FromFormat("%08x", facts->digest) : Py_NewRef(Py_None);
+
+    return Py_BuildValue("(NNNNy#NNOO)", decode(header != NULL ? header->name : NULL),
                          decode(header != NULL ? header->text : NULL), abi, decode(facts->soname), facts->build_id,
-                         (Py_ssize_t)facts->build_id_size, list_records(facts), exports->needed, exports->symbols);
+                         (Py_ssize_t)facts->build_id_size, digest, list_records(facts), exports->needed,
+                         exports->symbols);
 }
 
 PyObject *
@@ -100,4 +103,34 @@ done:
     Py_XDECREF(exports.needed);
     Py_XDECREF(exports.symbols);
     return result;
+}
+
+PyObject *
+facts_digest(PyObject *module, PyObject *arguments)
+{
+    ModuleState *state = PyModule_GetState(module);
+    char reason[REASON_MAX] = "";
+    const char *path;
+    PyObject *shown, *places;
+    DigestPlan plan;
+    FileStatus status;
+    int error;
+
+    if (!PyArg_ParseTuple(arguments, "yO", &path, &shown)) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    status = digest_plan(path, &plan, &error, reason);
+    Py_END_ALLOW_THREADS
+    if (status != FILE_OK) {
+        return file_refused(state, status, error, shown, reason);
+    }
+    places = PyList_New(0);
+    for (size_t i = 0; i < plan.place_count && places != NULL; i++) {
+        if (append(places, PyLong_FromUnsignedLongLong(plan.places[i]))) {
+            Py_CLEAR(places);
+        }
+    }
+    return Py_BuildValue("(OOIN)", plan.has_manifest ? Py_True : Py_False,
+                         plan.state == DIGEST_STAMPED ? Py_True : Py_False, plan.value, places);
 }

@@ -12,7 +12,7 @@ void
 handle_release(LibraryObject *library, const Release *release, void *address)
 {
     void *function = release->function;
-    PyObject *type, *value, *traceback;
+    PyObject *type = NULL, *value, *traceback;
     char reason[REASON_MAX];
     NativeError error;
 
@@ -29,11 +29,13 @@ handle_release(LibraryObject *library, const Release *release, void *address)
     if (release->how == RELEASE_NONE || function == NULL) {
         return;
     }
-    PyErr_Fetch(&type, &value, &traceback);
+    if ((release->takes_error || SHARED_LOAD(library->state->calls_back)) && PyErr_Occurred()) {
+        PyErr_Fetch(&type, &value, &traceback);
+    }
     error.code = 0;
-    error.message[0] = '\0';
     EXCLUSIVE_BEGIN(section, library, !release->overlaps)
     if (release->takes_error) {
+        error.message[0] = '\0';
         ((FallibleDestructor)(uintptr_t)function)(address, &error);
     } else {
         ((Destructor)(uintptr_t)function)(address);
@@ -44,16 +46,63 @@ handle_release(LibraryObject *library, const Release *release, void *address)
         raise_fact(library->state, "call_failed", "(sOOiy)", "the destructor", library->name, library->version,
                    (int)error.code, error.message);
     }
-    if (PyErr_Occurred()) {        /* that, or what a callback left */
+    if ((error.code != 0 || SHARED_LOAD(library->state->calls_back)) && PyErr_Occurred()) {     /* that, or what a callback left */
         PyErr_WriteUnraisable((PyObject *)library);
     }
-    PyErr_Restore(type, value, traceback);
+    if (type != NULL) {
+        PyErr_Restore(type, value, traceback);
+    }
+}
+
+/* Objects come and go, often one at a time: the memory of the last few is used again, as Python does with floats.  The
+ * sanitizers want to see each of them go, and without a GIL a list that all threads share would cost more. */
+#if defined(Py_GIL_DISABLED) || defined(Py_DEBUG) || defined(__SANITIZE_ADDRESS__)
+enum { KEEPS_SPARE = 0 };
+#else
+enum { KEEPS_SPARE = 1 };
+#endif
+
+static HandleObject *
+make(PyTypeObject *type, ModuleState *state)
+{
+    HandleObject *handle;
+
+    if (state->spare_count == 0) {
+        return (HandleObject *)type->tp_alloc(type, 0);
+    }
+    handle = state->spare[--state->spare_count];
+    handle->parent = NULL;         /* the rest is the caller's to fill in */
+    handle->name = NULL;
+    handle->info = NULL;
+    handle->readonly = false;
+    handle->uses = handle->views = 0;
+    handle->kept = handle->weakrefs = NULL;
+    return (HandleObject *)PyObject_Init((PyObject *)handle, type);
+}
+
+/* The other way, without the type, which is the caller's to let go of. */
+static void
+unmake(HandleObject *handle, PyTypeObject *type, ModuleState *state)
+{
+    if (KEEPS_SPARE && state != NULL && state->spare_count < SPARE_MAX) {
+        state->spare[state->spare_count++] = handle;
+    } else {
+        type->tp_free(handle);
+    }
+}
+
+void
+handle_free_spare(ModuleState *state)
+{
+    while (state->spare_count > 0) {
+        PyObject_Free(state->spare[--state->spare_count]);
+    }
 }
 
 static HandleObject *
-allocate(PyTypeObject *python, LibraryObject *library, void *address, const Release *release, bool owned)
+allocate(PyTypeObject *type, LibraryObject *library, void *address, const Release *release, bool owned)
 {
-    HandleObject *handle = (HandleObject *)python->tp_alloc(python, 0);
+    HandleObject *handle = make(type, library->state);
 
     if (handle == NULL) {
         if (owned) {
@@ -162,18 +211,21 @@ drop_parents(HandleObject *self)
     }
 }
 
-static void
-Handle_dealloc(HandleObject *self)
+void
+handle_dealloc(PyObject *object)
 {
+    HandleObject *self = (HandleObject *)object;
     PyTypeObject *type = Py_TYPE(self);
+    LibraryObject *library;
 
     if (self->weakrefs != NULL) {
-        PyObject_ClearWeakRefs((PyObject *)self);
+        PyObject_ClearWeakRefs(object);
     }
     release_owned(self);
     drop_parents(self);
-    Py_CLEAR(self->library);
-    type->tp_free(self);
+    library = self->library;
+    unmake(self, type, library != NULL ? library->state : NULL);
+    Py_XDECREF((PyObject *)library);
     Py_DECREF(type);
 }
 
@@ -318,7 +370,7 @@ static PyMemberDef handle_members[] = {
 
 static PyType_Slot handle_slots[] = {
     {Py_tp_doc, "Something that a plugin made; released once, if it is owned."},
-    {Py_tp_dealloc, Handle_dealloc},
+    {Py_tp_dealloc, handle_dealloc},
     {Py_tp_repr, Handle_repr},
     {Py_tp_richcompare, Handle_compare},
     {Py_tp_hash, Handle_hash},
@@ -373,6 +425,7 @@ static PyType_Slot pointer_slots[] = {
     {Py_tp_doc, "Pointer(address)\n--\n\nAn opaque handle of a plugin, or a raw address for void * parameters.\n\n"
                 "Safety: a raw address is believed."},
     {Py_tp_new, Pointer_new},
+    {Py_tp_dealloc, handle_dealloc},
     {Py_tp_getset, pointer_getters},
     {0, NULL},
 };

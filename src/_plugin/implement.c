@@ -1,5 +1,6 @@
 /* Python objects that stand for an `S *`: a struct of ours whose function pointers call the object's methods. */
 #include "entrypoint.h"
+#include "memory.h"
 
 enum { IMPLEMENT_SLOTS = 64 };     /* methods of one struct that Python can implement */
 

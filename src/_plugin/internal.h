@@ -6,12 +6,11 @@
 #ifndef PLUGIN_INTERNAL_H
 #define PLUGIN_INTERNAL_H
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <structmember.h>
+#include "convert.h"
 
-#include "declare.h"
 #include "threads.h"
+
+#include <structmember.h>
 
 typedef struct ModuleState ModuleState;
 typedef struct LibraryObject LibraryObject;
@@ -22,6 +21,8 @@ typedef struct Life Life;
 
 /* ------------------------------------------------------------------ _plugin.c */
 
+enum { SPARE_MAX = 32 };
+
 /* All owned. */
 struct ModuleState {
     PyObject *errors;              /* the module plugin._sentences, which writes the sentences */
@@ -30,6 +31,8 @@ struct ModuleState {
     PyObject *stand_ins;           /* dict: addresses of structs that stand for Python objects */
     PyObject *enums;               /* dict: key of an enum -> dict: value -> member, None -> its type */
     Life *life;                    /* of the interpreter; never freed */
+    void *spare[SPARE_MAX];        /* memory of objects of plugins that went, for those that come; see handle.c */
+    int spare_count;
     bool calls_back;               /* shared: some plugin was given a callable, so any call of any may leave an exception */
     Once making;                   /* held by the thread that makes struct types */
     PyTypeObject *library, *symbol, *function, *variable, *handle, *pointer, *structure, *items;
@@ -50,67 +53,13 @@ void *pluginLookup(void *handle, const char *name, char reason[REASON_MAX]);
 /* Raise what the function `fact` of plugin._sentences makes of the facts (as Py_BuildValue, a tuple).  Returns NULL. */
 PyObject *raise_fact(ModuleState *state, const char *fact, const char *format, ...);
 
-/* ------------------------------------------------------------------ convert.c: single values */
-
-/* One argument, result, member or variable of at most 8 bytes. */
-typedef union {
-    int64_t i;
-    uint64_t u;
-    double d;
-    float f;
-    void *p;
-} Value;
-
-/* What an error message calls a value: "add() argument 'b'", or the owner alone. */
-typedef struct {
-    const char *owner;
-    const char *name;              /* NULL if the owner says it all */
-} Where;
-
-/* Set an exception whose message begins with `where`.  Returns -1. */
-int convert_fail(PyObject *type, const Where *where, const char *format, ...);
-
-/* A Python number as a value of the scalar or enum `type`: checked for range, extended to 8 bytes. */
-int convert_scalar(const Type *type, PyObject *object, const Where *where, Value *value);
-
-/* The other way; only the type's own bytes of `value` count. */
-PyObject *convert_result(const Type *type, Value value);
-
-/* Between a value and memory of the type's own size. */
-void convert_store(const Type *type, void *memory, Value value);
-Value convert_load(const Type *type, const void *memory);
-
-/* A str as UTF-8 or bytes, without a NUL in it; good while `object` lives. */
-int convert_string(PyObject *object, bool bytes_only, const Where *where, const char **string);
-
-/* Text of a plugin as str (bytes if so asked). */
-PyObject *convert_text(const char *string, bool bytes, const Where *where);
-
-/* Acquire a buffer for a pointer to `item`, or to anything if that is void: C-contiguous, aligned, writable unless
- * the items are const, of matching kind, size and byte order.  `dims` extents are wanted, 0 for any shape with at
- * least one item.  The caller releases `view`. */
-int convert_buffer(const Type *item, int dims, PyObject *object, const Where *where, Py_buffer *view);
-
-/* The same for memory that is only read from, whatever the items' const says. */
-int convert_source(const Type *item, int dims, PyObject *object, const Where *where, Py_buffer *view);
-
-/* The struct-module format of one scalar, for buffers that we export. */
-const char *convert_format(const Type *type);
-
-/* The address behind a ctypes or cffi pointer: 1 with `address`, 0 if `object` is none, -1. */
-int convert_foreign_pointer(PyObject *object, void **address);
-
-/* ------------------------------------------------------------------ registers.c: the call itself */
+/* ------------------------------------------------------------------ registers.h: the call itself */
 
 typedef struct {
     int64_t integers[CALL_INTEGERS];
     double floats[CALL_FLOATS];
     int64_t stack[32];
 } Registers;
-
-/* Call `function` with these registers and as many words of stack.  What it does not take, it does not see. */
-int64_t registers_call_integer(void *function, const Registers *registers, int stack);
-double registers_call_float(void *function, const Registers *registers, int stack);
 
 /* ------------------------------------------------------------------ signature.c: prototypes to conversions */
 
@@ -137,8 +86,20 @@ typedef enum {
     CONVERT_DATA,                  /* the void * of a callback, given with it and passed to it */
 } Conversion;
 
+/* Arguments whose usual values convert without a call. */
+typedef enum {
+    FAST_NOT,
+    FAST_INTEGER,                  /* of any width: ints of one digit within least and most */
+    FAST_DOUBLE,
+    FAST_FLOAT,
+    FAST_STRING,
+} Fast;
+
 typedef struct {
     uint8_t conversion;            /* Conversion */
+    uint8_t fast;                  /* Fast */
+    int32_t least;                 /* of an integer: its range, as far as one digit goes */
+    uint32_t span;                 /* the greatest is `least + span`; 0 if it is none */
     uint8_t result;                /* of OUT: the Conversion of what comes out */
     bool nullable, bytes, owned;
     bool both;                     /* plugin_inout of a scalar: passed and returned */
@@ -146,6 +107,8 @@ typedef struct {
     bool silent;                   /* of OUT: a length that a ROOM names, which is no result of its own */
     int8_t python;                 /* number among the Python arguments, or -1 */
     uint16_t place;                /* bytes into Registers */
+    uint8_t items;                 /* of a BUFFER of numbers: the kind that convert_letters tells; or 0 */
+    uint8_t item_size;             /* bytes */
     const Type *type;              /* the parameter's own; of OUT, CAPACITY and buffers: what it points to */
     int8_t data;                   /* of a CALLBACK: the number of its DATA, or -1 */
     int8_t inner;                  /* of a CALLBACK with DATA: its number among the callback's own parameters */
@@ -174,8 +137,10 @@ struct Signature {
     bool is_blocking;              /* other threads run meanwhile */
     bool is_exclusive;             /* without a GIL: does not overlap with other such calls of the plugin */
     bool is_simple;                /* scalars and strings only: no cleaning up */
+    bool is_quick;                 /* of a callback's own signature: scalars only */
     uint8_t callback_count;
     int8_t data;                   /* of a callback's own signature: the number of its DATA, or -1 */
+    void *entry;                   /* likewise: the entry point that was made for it, or NULL */
     Argument result;
     Release release;               /* of an owned result or out */
     Argument arguments[];
@@ -232,16 +197,13 @@ typedef struct {
     PyObject *callable;
     LibraryObject *library;        /* whose types count */
     Life *life;
+    PyThreadState *caller;         /* of the call that was given it, while that is under way; NULL if it outlives that */
+    const void *thread;            /* of that call */
     const char *owner, *parameter; /* for messages */
     int slot;                      /* in the pool, or -1 */
     PyObject *given;               /* owned: what the last result's pointer stands on, good until the next one */
     Signature *own;                /* owned by a closure that outlives the call and has a signature of its own; or NULL */
 } Closure;
-
-/* Find an entry point: `function` is what to give to native code, with the closure itself as data if the signature
- * has a place for that. */
-int closure_start(Closure *closure, const Where *where, void **function);
-void closure_stop(Closure *closure);
 
 /* The exception that is set becomes the failure of native code: its text, behind the name of its type if so asked. */
 void callback_failure(NativeError *error, int32_t code, bool with_type);
@@ -250,6 +212,21 @@ void callback_failure(NativeError *error, int32_t code, bool with_type);
  * The end waits, for a second at most, until the threads that Python does not know have left. */
 Life *life_new(void);
 void life_end(Life *life);
+
+/* ------------------------------------------------------------------ quick.c: callbacks of numbers */
+
+/* The closure is called back only while the call that is made now is under way. */
+void closure_belongs_here(Closure *closure);
+
+/* Fill in what of a callback's signature tells how it can be called. */
+void callback_grade(Signature *signature);
+
+/* ------------------------------------------------------------------ closure.c: entry points */
+
+/* Find an entry point: `function` is what to give to native code, with the closure itself as data if the signature
+ * has a place for that. */
+int closure_start(Closure *closure, const Where *where, void **function);
+void closure_stop(Closure *closure);
 
 /* ------------------------------------------------------------------ implement.c: Python objects as structs */
 
@@ -311,6 +288,15 @@ void arguments_unpin(Frame *frame);
  * buffers and the pins. */
 int arguments_convert(Frame *frame, PyObject *const *args);
 
+static inline Value
+registers_value(const Registers *registers, const Argument *argument)
+{
+    Value value;
+
+    memcpy(&value, (const char *)registers + argument->place, sizeof value);
+    return value;
+}
+
 /* ------------------------------------------------------------------ room.c: memory that is lent */
 
 /* A sequence of str as an array of pointers; `count` is how many. */
@@ -347,6 +333,24 @@ int retain_set(PyObject **dict, PyObject *place, PyObject *keeper);
 
 /* ------------------------------------------------------------------ call.c: a Python call */
 
+/* The C function behind functions whose arguments and result are scalars and strings; its `self` is a Function. */
+PyObject *call_scalars(PyObject *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
+/* What the interpreter calls: METH_FASTCALL | METH_KEYWORDS. */
+typedef PyObject *(*FastCall)(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
+/* What came back: a string, or an object that belongs to `parent`; NULL too. */
+PyObject *call_give_string(const Signature *signature, const LibraryObject *library, const char *owner,
+                           const char *string);
+PyObject *call_give_handle(const Signature *signature, LibraryObject *library, const char *owner, HandleObject *parent,
+                           void *pointer);
+
+/* An object that nobody will get: released, if it is ours. */
+void call_drop_handle(const Signature *signature, LibraryObject *library, void *pointer);
+
+/* Raise the failure that a function reported, unless a callback of it raised something. */
+void call_failed(const LibraryObject *library, const char *owner, const NativeError *error);
+
 PyObject *call_function(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
 /* ------------------------------------------------------------------ handle.c: objects of a plugin */
@@ -370,9 +374,15 @@ struct HandleObject {
 
 extern PyType_Spec handle_spec, pointer_spec;
 
+/* The destructor of all these types: each names it itself, as what is inherited goes a longer way. */
+void handle_dealloc(PyObject *object);
+
 /* An object for what a plugin handed out: a Pointer, or an object of the struct's type. */
 PyObject *handle_new(LibraryObject *library, const Type *type, void *address, HandleObject *parent, const Release *release,
                      bool owned);
+
+/* Free the memory that is kept for new objects. */
+void handle_free_spare(ModuleState *state);
 
 /* An object of a struct in memory of ours (PyMem_Malloc), which is taken over. */
 PyObject *handle_of_memory(const StructInfo *info, void *memory);
@@ -396,14 +406,24 @@ void handle_spell(const HandleObject *handle, char *buffer, size_t size);
 
 /* ------------------------------------------------------------------ record.c: struct objects */
 
-typedef struct {
+typedef struct Method Method;
+
+/* A call with as many arguments as the method wants, none by keyword, of an object that is open; `address` is that of
+ * the member's function. */
+typedef PyObject *(*MethodCall)(HandleObject *self, void *address, const Method *method, PyObject *const *args);
+
+struct Method {
     const Field *member;
     Signature *signature;          /* owned */
+    MethodCall call;               /* made for the signature, or NULL */
     char *name;                    /* owned: "Driver.Mean" */
     bool is_method;                /* takes the object first */
     Signature *incoming;           /* owned: for a Python object that implements it; or NULL with a */
     char *refusal;                 /* owned: reason why Python cannot */
-} Method;
+};
+
+/* A MethodCall for all signatures. */
+PyObject *call_method(HandleObject *self, void *address, const Method *method, PyObject *const *args);
 
 struct StructInfo {
     PyTypeObject *type;            /* borrowed: it owns this through a capsule */
@@ -425,65 +445,21 @@ extern PyType_Spec structure_spec;
 
 #include "making.h"
 
-/* ------------------------------------------------------------------ spot.c: typed memory */
+/* ------------------------------------------------------------------ method.c: calls of function pointers in structs */
 
-/* A place of a type in native memory. */
-typedef struct {
-    LibraryObject *library;
-    HandleObject *owner;           /* whose memory it is, or NULL for a variable */
-    const Type *type;
-    unsigned words;
-    char *memory;
-    Where where;
-    bool readonly;
-} Spot;
+/* The C function of each method of a type, by the method's number. */
+extern const FastCall method_slots[METHODS_MAX];
 
-const Type *spot_innermost(const Type *type);      /* the item of arrays of arrays */
+/* ------------------------------------------------------------------ ready.c: the commonest signatures */
 
-/* The value that stands there; arrays and structs as views of the memory. */
-PyObject *spot_get(const Spot *spot);
+/* Fill in which values of a number need no more than a look at them. */
+void ready_grade(Argument *argument, const Type *type);
 
-/* The pointers that stand at `memory` as a tuple of what they point to, each as a member of the type `item` reads. */
-PyObject *spot_tuple(const Spot *spot, const Type *item, char *memory, Py_ssize_t count);
+/* The C function that was made for the signature, whose `self` is a Function, or NULL. */
+FastCall ready_function(const Signature *signature);
 
-/* Write it; the text of strings, and objects and buffers that are pointed to, are kept alive.  NULL deletes: refused. */
-int spot_set(const Spot *spot, PyObject *value);
-int spot_keep(const Spot *spot, PyObject *keeper);
-
-/* Write a pointer, and keep what it stands on; the two together, for whoever reads them so. */
-int spot_point(const Spot *spot, PyObject *keeper, const void *pointer);
-
-/* The pointer that stands there, and what the place keeps since Python wrote it: a new reference, or NULL. */
-int spot_pointer(const Spot *spot, void **pointer, PyObject **kept);
-
-/* ------------------------------------------------------------------ member.c: data members of structs */
-
-PyObject *member_get(PyObject *object, void *field);               /* a getter and a setter of PyGetSetDef */
-int member_set(PyObject *object, PyObject *value, void *field);
-
-/* Why Python cannot see a member of that type, in `reason`; or 0. */
-int member_check(const Field *field, char reason[REASON_MAX]);
-
-/* ------------------------------------------------------------------ items.c: memory of a plugin as buffers */
-
-extern PyType_Spec items_spec;
-
-/* A memoryview of items at `memory`, `shape` having `dims` extents; it keeps `owner` in use, and `keeper` alive, which
- * may be NULL, both. */
-PyObject *items_view(LibraryObject *library, HandleObject *owner, PyObject *keeper, void *memory, const Type *item,
-                     int dims, const Py_ssize_t *shape, bool readonly);
-
-/* The memory behind such a view, which has `items` as its object, is not lent any longer: BufferError if somebody still
- * looks at it. */
-int items_end(PyObject *view, PyObject *items);
-
-/* ------------------------------------------------------------------ layout.c: formats of the buffer protocol */
-
-/* The format of one struct, with explicit padding; PyMem_Malloc'ed.  NULL with an exception. */
-char *layout_format(const Struct *record);
-
-/* Whether a buffer's format lays out such a struct: the same places, kinds and sizes; names do not matter. */
-bool layout_matches(const Struct *record, const char *format);
+/* The same for a method, or NULL. */
+MethodCall ready_method(const Signature *signature);
 
 /* ------------------------------------------------------------------ enum.c: enums as IntEnum */
 
@@ -564,6 +540,10 @@ PyObject *symbol_new(LibraryObject *library, PyObject *name, void *address, cons
 
 /* A callable for a function pointer that a plugin handed out. */
 PyObject *symbol_of_pointer(LibraryObject *library, const Type *function, void *address, const char *name);
+
+/* The C function behind every function of a plugin that has no ready-made one. */
+PyObject *symbol_call(PyObject *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
 /* What lookup gives for it, its type asserted: C text or a Python type. */
 PyObject *symbol_as_type(PyObject *symbol, PyObject *type);
 
@@ -585,6 +565,7 @@ PyObject *file_refused(ModuleState *state, FileStatus status, int error, PyObjec
 /* ------------------------------------------------------------------ facts.c: functions of the module */
 
 PyObject *facts_of_file(PyObject *module, PyObject *arguments);    /* facts(path, shown) */
+PyObject *facts_digest(PyObject *module, PyObject *arguments);     /* digest(path, shown) */
 
 /* ------------------------------------------------------------------ variable.c: a Variable is a SymbolObject */
 

@@ -1,5 +1,5 @@
 /* Memory of a plugin as buffers: what stands behind the memoryviews of arrays. */
-#include "internal.h"
+#include "memory.h"
 
 typedef struct {
     PyObject_HEAD

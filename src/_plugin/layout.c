@@ -1,5 +1,5 @@
 /* Layouts of structs in the words of the buffer protocol (PEP 3118), and formats of others compared with them. */
-#include "internal.h"
+#include "memory.h"
 
 /* ------------------------------------------------------------------ writing */
 

@@ -1,5 +1,5 @@
 /* Data members of structs: read from the object's memory, and written there. */
-#include "internal.h"
+#include "memory.h"
 
 int
 member_check(const Field *field, char reason[REASON_MAX])

@@ -37,7 +37,7 @@ typedef enum {
     RECORD_DECLARE = 0x106,        /* name empty; text: any declarations */
     RECORD_DOC = 0x107,            /* text: the documentation of `name` */
     RECORD_INIT = 0x108,           /* name: the symbol of the init function; text: its prototype */
-    RECORD_DIGEST = 0x109,         /* reserved for the stamp */
+    RECORD_DIGEST = 0x109,         /* of both strings nothing; align: DigestState; size: CRC-32C, 0 until stamped */
 } RecordKind;
 
 #define RECORD_MUST_UNDERSTAND 0x80000000u   /* flag in n_type: refuse the file if the kind is unknown, do not skip */
@@ -60,6 +60,20 @@ typedef enum {
     FILE_INCOMPATIBLE,             /* sound, but for another machine or ABI: `reason` has what was expected
                                     * and what was found */
 } FileStatus;
+
+/* Whether a file has been stamped, and could be; of a digest record its second number, but for NO_ROOM. */
+typedef enum {
+    DIGEST_EMPTY = 0,              /* room for it */
+    DIGEST_STAMPED = 1,            /* CRC-32C */
+    DIGEST_NO_ROOM,                /* no such record */
+} DigestState;
+
+enum { BLANKS_MAX = 8 };           /* stretches of notes that the digest takes as zero; two are usual */
+
+/* Bytes of FileFacts.notes. */
+typedef struct {
+    size_t at, size;
+} Blank;
 
 /* What tells one file from another, and a changed file from an unchanged one. */
 typedef struct {
@@ -86,6 +100,11 @@ typedef struct {
     unsigned char build_id[64];
     size_t build_id_size;          /* bytes; 0 if none */
     bool has_init;                 /* a RECORD_INIT stands in the file */
+    DigestState digest_state;
+    uint32_t digest;               /* if stamped */
+    Blank digest_records[BLANKS_MAX];  /* the two numbers of each */
+    size_t digest_count;
+    Blank build_id_place;          /* in the notes; size 0 if none */
 } FileFacts;
 
 /* Open `path` without blocking, check the file and read its records, through one descriptor that is
@@ -109,8 +128,27 @@ int elf_identify(const char *path, FileIdentity *identity);
 /* One file behind one descriptor, as elf.c hands it to exports.c. */
 enum { ELF_BLOCK = 16384 };        /* bytes of the file's beginning that are read at once: all of a small library */
 
+/* The older hash table has words of eight bytes on two machines. */
+#if (defined __s390x__ || defined __alpha__)
+typedef uint64_t HashWord;
+#else
+typedef uint32_t HashWord;
+#endif
+
+/* The entries of a dynamic section that are looked at, each after the DT_ of its name. */
+typedef enum {
+    DYN_STRTAB, DYN_STRSZ, DYN_SYMTAB, DYN_SYMENT, DYN_HASH, DYN_GNU_HASH,
+    DYN_VERSYM, DYN_VERDEF, DYN_VERNEED,
+    DYN_RELA, DYN_RELASZ, DYN_RELAENT, DYN_RELACOUNT, DYN_RELR, DYN_RELRSZ, DYN_RELRENT,
+    DYN_JMPREL, DYN_PLTRELSZ, DYN_PLTREL, DYN_PLTGOT, DYN_TEXTREL,
+    DYN_INIT, DYN_FINI, DYN_INIT_ARRAY, DYN_INIT_ARRAYSZ, DYN_FINI_ARRAY, DYN_FINI_ARRAYSZ,
+    DYN_SONAME, DYN_RPATH, DYN_RUNPATH, DYN_FLAGS, DYN_FLAGS_1,
+    DYN_COUNT,
+} DynamicTag;
+
 typedef struct {
-    uint64_t strtab, strsz, symtab, hash, gnu_hash, versym, soname, flags_1;    /* 0 if absent */
+    uint64_t value[DYN_COUNT];     /* 0 if absent */
+    uint64_t present;              /* a bit a tag */
 } ElfDynamic;
 
 typedef struct {
@@ -121,7 +159,7 @@ typedef struct {
     size_t dynamic_count;          /* entries */
     ElfDynamic dynamic;
     size_t block_size;             /* bytes of `block` that hold the file's beginning */
-    unsigned char block[ELF_BLOCK];
+    _Alignas(16) unsigned char block[ELF_BLOCK];
 } ElfFile;
 
 /* The first half of elf_read: everything but notes and soname.  Whatever it returns, the caller calls elf_close, and
@@ -139,6 +177,9 @@ bool elf_locate(const void *headers, size_t count, uint64_t address, uint64_t si
  * by elf_read and image_matches alike. */
 bool elf_note_is_mapped(const void *headers, size_t count, size_t index);
 
+/* The second half of elf_read but for the digest: notes into records. */
+FileStatus elf_notes(ElfFile *file, FileFacts *facts, char reason[REASON_MAX]);
+
 /* Fill in `reason` and return `status`. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
@@ -151,9 +192,37 @@ FileStatus elf_refuse(char reason[REASON_MAX], FileStatus status, const char *fo
  * that only if the file is).  Returns FILE_OK, or FILE_INVALID or FILE_INCOMPATIBLE with `reason` filled in. */
 FileStatus format_check(const unsigned char *data, size_t size, char reason[REASON_MAX]);
 
+/* ------------------------------------------------------------------ digest.c: is it what was stamped? */
+
+/* CRC-32C of `size` bytes that follow others of value `crc`, 0 if none; by the processor's own instruction if it has
+ * one. */
+uint32_t digest_crc32c(uint32_t crc, const void *data, size_t size);
+
+/* The same without that instruction: digest_crc32c on older machines, and here for tests. */
+uint32_t digest_crc32c_plain(uint32_t crc, const void *data, size_t size);
+
+/* Of a stamped file, compare the digest with its bytes: those of the ELF header, the program headers and each PT_LOAD
+ * in order, with the digest itself, the build-id and what the ELF header says of sections (strip changes that) taken as
+ * zero.  Of a file without records, see that it has not lost them.  Returns FILE_OK, or FILE_INVALID, or FILE_ERRNO with
+ * file->error set. */
+FileStatus digest_check(ElfFile *file, const FileFacts *facts, char reason[REASON_MAX]);
+
+/* What stamping a file takes. */
+typedef struct {
+    DigestState state;             /* as it is now */
+    bool has_manifest;
+    uint32_t value;                /* to be written */
+    uint64_t places[BLANKS_MAX];   /* offsets in the file, bytes: there `value`, and DIGEST_STAMPED behind it */
+    size_t place_count;
+} DigestPlan;
+
+/* Check the file as elf_read does, but for what is stamped, and fill in `plan`.  Returns as elf_read; with FILE_ERRNO
+ * `*error` is errno. */
+FileStatus digest_plan(const char *path, DigestPlan *plan, int *error, char reason[REASON_MAX]);
+
 /* ------------------------------------------------------------------ note.c: notes to records */
 
-/* Fill in records, index, header, build_id and has_init from `headers` and `notes`.  Returns FILE_OK, or another status
+/* Fill in records, index, header, build_id, has_init and what stands of the digest from `headers` and `notes`.  Returns FILE_OK, or another status
  * with `reason` (FILE_ERRNO: error has ENOMEM); elf_free releases what there is either way. */
 FileStatus note_parse(FileFacts *facts, char reason[REASON_MAX]);
 

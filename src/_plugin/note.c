@@ -205,6 +205,7 @@ next_note(Walk *walk, Note *note, FileFacts *facts)
             && facts->build_id_size == 0) {
             facts->build_id_size = word_at(at + 4);
             memcpy(facts->build_id, at + 16, facts->build_id_size);
+            facts->build_id_place = (Blank){(size_t)(at + 16 - facts->notes), facts->build_id_size};
         }
     }
     return false;
@@ -290,7 +291,7 @@ check_text(const Record *record, size_t name_size, size_t text_size, char reason
     if (name_size == 0 && record->kind == RECORD_HEADER) {
         return elf_refuse(reason, FILE_INVALID, "the plugin's name is empty: PLUGIN(name, version) wants one");
     }
-    if (name_size == 0 && record->kind != RECORD_DECLARE) {
+    if (name_size == 0 && record->kind != RECORD_DECLARE && record->kind != RECORD_DIGEST) {
         return elf_refuse(reason, FILE_INVALID, "a %s record has no name", kind);
     }
     return FILE_OK;
@@ -341,6 +342,30 @@ append(FileFacts *facts, size_t *room, const Record *record)
     return FILE_OK;
 }
 
+/* The digest is no declaration: it is kept apart from the records.  A number without its state is damage that would
+ * pass for a file that was never stamped. */
+static FileStatus
+take_digest(FileFacts *facts, const Note *note, const Record *record, char reason[REASON_MAX])
+{
+    if (record->align != DIGEST_EMPTY && record->align != DIGEST_STAMPED) {
+        return elf_refuse(reason, FILE_INCOMPATIBLE, "a newer version of plugin is needed: unknown kind of digest %u",
+                          record->align);
+    }
+    if (record->align == DIGEST_EMPTY && record->size != 0) {
+        return elf_refuse(reason, FILE_INVALID, "the digest record is damaged: it is not stamped, but has a value");
+    }
+    if (facts->digest_count == BLANKS_MAX
+        || (facts->digest_count > 0
+            && (facts->digest_state != (DigestState)record->align || facts->digest != record->size))) {
+        return elf_refuse(reason, FILE_INVALID, "has several digest records");
+    }
+    facts->digest_state = (DigestState)record->align;
+    facts->digest = record->size;
+    facts->digest_records[facts->digest_count++] =
+        (Blank){(size_t)(note->desc - facts->notes), sizeof record->size + sizeof record->align};
+    return FILE_OK;
+}
+
 static FileStatus
 take_note(FileFacts *facts, size_t *room, const Note *note, size_t size, char reason[REASON_MAX])
 {
@@ -358,6 +383,9 @@ take_note(FileFacts *facts, size_t *room, const Note *note, size_t size, char re
     status = read_record(note, size, &record, reason);
     if (status == FILE_OK && kind == RECORD_HEADER) {
         status = check_major(record.size, reason);
+    }
+    if (status == FILE_OK && kind == RECORD_DIGEST) {
+        return take_digest(facts, note, &record, reason);
     }
     return status == FILE_OK ? append(facts, room, &record) : status;
 }
@@ -501,8 +529,10 @@ make_index(FileFacts *facts, char reason[REASON_MAX])
 FileStatus
 note_parse(FileFacts *facts, char reason[REASON_MAX])
 {
-    FileStatus status = each_segment(facts, take_records, reason);
+    FileStatus status;
 
+    facts->digest_state = DIGEST_NO_ROOM;
+    status = each_segment(facts, take_records, reason);
     if (status != FILE_OK) {
         FileStatus abi = each_segment(facts, check_abi, reason);
 

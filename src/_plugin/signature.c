@@ -301,6 +301,7 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field)
     }
     if (item->kind == TYPE_CHAR && item->is_const) {
         argument->conversion = CONVERT_STRING;
+        argument->fast = argument->bytes ? FAST_NOT : FAST_STRING;
         return 0;
     }
     if (item->kind == TYPE_STRUCT && field->dim_count == 0) {
@@ -313,6 +314,8 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field)
     }
     if (type_is_scalar(item) || item->kind == TYPE_VOID) {
         argument->conversion = CONVERT_BUFFER;
+        argument->items = convert_item_kind(item);
+        argument->item_size = (uint8_t)item->size;
         return 0;
     }
     if (!compiler->is_callback && item->kind == TYPE_STRUCT) {
@@ -394,6 +397,7 @@ compile_kind(Compiler *compiler, Argument *argument, const Field *field, int num
     }
     if (type_is_scalar(field->type)) {
         argument->conversion = CONVERT_SCALAR;
+        ready_grade(argument, field->type);
         return require_type(compiler, field->type);
     }
     return compile_pointer(compiler, argument, field);
@@ -448,6 +452,10 @@ compile_result(Compiler *compiler)
     }
     if (type_is_scalar(prototype->result)) {
         result->conversion = CONVERT_SCALAR;
+        ready_grade(result, prototype->result);
+        if (result->fast == FAST_FLOAT || (result->fast == FAST_INTEGER && (result->type->size < 8 || !result->type->is_signed))) {
+            result->fast = FAST_NOT;       /* what comes back must be widened first */
+        }
         return require_type(compiler, prototype->result);
     }
     conversion = compile_pointer_result(compiler, result, prototype->result, "the result");
@@ -455,6 +463,7 @@ compile_result(Compiler *compiler)
         return -1;
     }
     result->conversion = (uint8_t)conversion;
+    result->fast = conversion == CONVERT_STRING ? FAST_STRING : FAST_NOT;
     if (compiler->is_callback) {
         return conversion != CONVERT_FUNCTION && (!result->owned || conversion == CONVERT_STRING)
                    ? 0 : refuse(compiler, "a callback that hands over such a pointer is not there in this version");
@@ -513,6 +522,7 @@ compile(LibraryObject *library, const Prototype *prototype, const Struct *self, 
         signature_free(signature);
         return NULL;
     }
+    callback_grade(signature);
     return signature;
 }
 
@@ -547,18 +557,16 @@ signature_free(Signature *signature)
     PyMem_Free(signature);
 }
 
-int
-signature_release(const Signature *signature, LibraryObject *library, Release *release)
+/* How another plugin that declares the same struct releases it: by its own destructor. */
+static int __attribute__((noinline))
+release_of(const Signature *signature, LibraryObject *library, Release *release)
 {
     Signature other = {.library = library};
-    char reason[REASON_MAX] = "";
+    char reason[REASON_MAX];
     Compiler compiler = {.library = library, .signature = &other, .reason = reason};
     int failed;
 
-    *release = signature->release;
-    if (library == signature->library || release->how != RELEASE_FUNCTION) {
-        return 0;
-    }
+    reason[0] = '\0';
     failed = find_owner(&compiler, &signature->result, signature->result.conversion, signature->prototype->release,
                         "the result");
     for (int i = 0; i < signature->count && failed == 0; i++) {
@@ -573,4 +581,14 @@ signature_release(const Signature *signature, LibraryObject *library, Release *r
         library_refuse(library, "a method", reason);
     }
     return failed;
+}
+
+int
+signature_release(const Signature *signature, LibraryObject *library, Release *release)
+{
+    if (library == signature->library || signature->release.how != RELEASE_FUNCTION) {
+        *release = signature->release;
+        return 0;
+    }
+    return release_of(signature, library, release);
 }

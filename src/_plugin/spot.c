@@ -1,5 +1,5 @@
 /* A typed place in native memory, read and written as a whole: what members and variables have in common. */
-#include "internal.h"
+#include "memory.h"
 
 const Type *
 spot_innermost(const Type *type)

@@ -1,5 +1,5 @@
 /* The Python types Symbol and Function: what is known of a symbol of an open plugin.  Variable is variable.c's. */
-#include "internal.h"
+#include "memory.h"
 
 #include <stddef.h>
 
@@ -45,8 +45,8 @@ Function_dealloc(FunctionObject *self)
 
 /* ------------------------------------------------------------------ making one */
 
-static PyObject *
-call_entry(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+PyObject *
+symbol_call(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     FunctionObject *self = (FunctionObject *)object;
     Callee callee = {
@@ -76,6 +76,7 @@ prepare_function(FunctionObject *self)
     SymbolObject *symbol = &self->symbol;
     const char *name = PyUnicode_AsUTF8(symbol->name);
     const Record *doc;
+    FastCall call;
     char reason[REASON_MAX], spelling[4 * REASON_MAX];
 
     if (name == NULL) {
@@ -88,7 +89,9 @@ prepare_function(FunctionObject *self)
     }
     doc = elf_find(&symbol->library->facts, RECORD_DOC, name, strlen(name));
     self->definition.ml_name = name;       /* the str is ours as long as we live */
-    self->definition.ml_meth = (PyCFunction)(void (*)(void))call_entry;
+    call = ready_function(self->signature);
+    call = call != NULL ? call : self->signature->is_simple ? call_scalars : symbol_call;
+    self->definition.ml_meth = (PyCFunction)(void (*)(void))call;
     self->definition.ml_flags = METH_FASTCALL | METH_KEYWORDS;
     spell(symbol, spelling, sizeof spelling);
     self->definition.ml_doc =

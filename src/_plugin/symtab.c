@@ -18,13 +18,6 @@ enum {
     VISIBILITY_OF = 3,             /* of st_other */
 };
 
-/* The older hash table has words of eight bytes on two machines. */
-#if (defined __s390x__ || defined __alpha__)
-typedef uint64_t HashWord;
-#else
-typedef uint32_t HashWord;
-#endif
-
 /* ------------------------------------------------------------------ one symbol */
 
 static const ElfW(Sym) *

@@ -47,9 +47,7 @@ handle_check(HandleObject *handle, const Where *where)
 
 enum { CLAIMED = -1 };             /* uses of an object that is being released, or was */
 
-/* Calls of this thread that use an object, one inside the other.  One that waited for others could wait for itself, or in
- * a ring. */
-static _Thread_local int pins;
+QUICK_LOCAL int handle_pins;
 
 static bool
 is_taken(const HandleObject *handle, HandleObject *const *taken, int count)
@@ -97,7 +95,7 @@ handle_pin(HandleObject *handle, HandleObject *const *taken, int count, const Wh
             return raise_closed(handle, at, where);
         }
     }
-    pins++;
+    handle_pins++;
     return 0;
 }
 
@@ -105,7 +103,7 @@ void
 handle_unpin(HandleObject *handle, HandleObject *const *taken, int count)
 {
     leave(handle, NULL, taken, count);
-    pins--;
+    handle_pins--;
 }
 
 int
@@ -132,7 +130,7 @@ handle_lend(HandleObject *handle, const Where *where)
     if (handle_pin(handle, NULL, 0, where) < 0) {
         return -1;
     }
-    pins--;                        /* it does not end with this thread's call */
+    handle_pins--;                        /* it does not end with this thread's call */
     for (; handle != NULL; handle = next_owner(handle)) {
         SHARED_ADD(handle->views, 1);
     }
@@ -170,7 +168,7 @@ handle_claim(HandleObject *handle, const Where *where)
         if (SHARED_LOAD(handle->uses) == CLAIMED) {
             return raise_closed(handle, handle, where);
         }
-        if (pins > 0 || SHARED_LOAD(handle->views) > 0) {
+        if (handle_pins > 0 || SHARED_LOAD(handle->views) > 0) {
             return convert_fail(PyExc_ValueError, where, "the object is in use by a %s",
                                 SHARED_LOAD(handle->views) > 0 ? "view of its memory" : "call that is under way");
         }

@@ -29,4 +29,46 @@ void handle_unclaim(HandleObject *handle);
 /* Whether it can be used: not released, nor what it was borrowed from.  Sets ClosedError. */
 int handle_check(HandleObject *handle, const Where *where);
 
+/* Calls of this thread that use an object, one inside the other.  One that waited for others could wait for itself, or in
+ * a ring. */
+#ifdef __GLIBC__
+#define QUICK_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))       /* others load no library with it */
+#else
+#define QUICK_LOCAL _Thread_local
+#endif
+extern QUICK_LOCAL int handle_pins;
+
+/* Whether it can be used, without a look at what it may have been borrowed from. */
+static inline bool
+handle_is_open(const HandleObject *handle)
+{
+    return SHARED_LOAD(handle->address) != NULL && (SHARED_LOAD(handle->owned) || handle->parent == NULL);
+}
+
+/* Pin an object that belongs to nothing but itself, if nobody else wants it now.  handle_unpin_quick ends it. */
+static inline bool
+handle_pin_quick(HandleObject *handle)
+{
+    int uses = SHARED_LOAD(handle->uses);
+
+    if (!handle_is_open(handle) || uses < 0 || !shared_replace(&handle->uses, uses, uses + 1)) {
+        return false;
+    }
+#ifdef Py_GIL_DISABLED
+    if (SHARED_LOAD(handle->address) == NULL) {
+        SHARED_ADD(handle->uses, -1);
+        return false;
+    }
+#endif
+    handle_pins++;
+    return true;
+}
+
+static inline void
+handle_unpin_quick(HandleObject *handle)
+{
+    SHARED_ADD(handle->uses, -1);
+    handle_pins--;
+}
+
 #endif

@@ -1,5 +1,5 @@
 /* The Python type Variable: a number or string in a plugin's memory. */
-#include "internal.h"
+#include "memory.h"
 
 /* Fills in `where`: what is typed has a name in UTF-8. */
 static int
@@ -27,13 +27,27 @@ spot_of(SymbolObject *self)
     };
 }
 
+/* Signed numbers of 8 bytes are read and written with no more than a look at their type. */
+static inline bool
+is_wide(const Type *type, TypeKind kind)
+{
+    return type != NULL && type->kind == kind && type->size == sizeof(Value) && type->is_signed;
+}
+
 static PyObject *
 Variable_get(PyObject *object, void *closure)
 {
     SymbolObject *self = (SymbolObject *)object;
-    Spot spot = spot_of(self);
+    const Type *type = self->declaration.type;
+    Value value;
+    Spot spot;
 
     (void)closure;
+    if (is_wide(type, TYPE_INTEGER) || is_wide(type, TYPE_FLOAT)) {
+        memcpy(&value, self->address, sizeof value);
+        return type->kind == TYPE_INTEGER ? PyLong_FromLongLong(value.i) : PyFloat_FromDouble(value.d);
+    }
+    spot = spot_of(self);
     return require_typed(self, &spot.where) < 0 ? NULL : spot_get(&spot);
 }
 
@@ -41,9 +55,18 @@ static int
 Variable_set(PyObject *object, PyObject *value, void *closure)
 {
     SymbolObject *self = (SymbolObject *)object;
-    Spot spot = spot_of(self);
+    const Type *type = self->declaration.type;
+    Value number;
+    Spot spot;
 
     (void)closure;
+    if (value != NULL && self->facts.writable && !(type != NULL && type->is_const) &&
+        ((is_wide(type, TYPE_INTEGER) && fast_integer(value, &number.i)) ||
+         (is_wide(type, TYPE_FLOAT) && fast_double(value, &number.d)))) {
+        memcpy(self->address, &number, sizeof number);
+        return 0;
+    }
+    spot = spot_of(self);
     return require_typed(self, &spot.where) < 0 ? -1 : spot_set(&spot, value);
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import plugin
-from plugin import _compiler
+from plugin import _compiler, _stamp
 from plugin._compiler import BuildError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def build(
     *,
     flags: Sequence[str] = (),
     verbose: bool = False,
+    stamp: bool = False,
 ) -> None:
     """Make the plugin `output` of C, C++ and assembly sources, objects and archives.
 
@@ -38,6 +39,7 @@ def build(
         output: path of the plugin, in a folder that exists.
         flags: for the compiler and the linker, after all others.
         verbose: print each command on the standard error.
+        stamp: put a digest into the plugin, as the verb `stamp` does.
 
     Raises:
         BuildError: what is wrong with the sources, the compiler or the result. `output` is as it was.
@@ -48,7 +50,7 @@ def build(
     try:
         # Beside the output, so that the last step is a rename within one file system.
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-            _Steps(inputs, target, Path(folder), flags, verbose).run()
+            _Steps(inputs, target, Path(folder), flags, verbose).run(stamp)
     except OSError as error:
         raise BuildError(f"{error.filename or target}: {error.strerror}") from error
 
@@ -88,7 +90,7 @@ class _Steps:
         self.compile_flags, self.link_flags = _compiler.split_flags(flags)
         self.cxx = any(source.suffix in _compiler.CXX_SUFFIXES for source in sources)
 
-    def run(self) -> None:
+    def run(self, stamp: bool) -> None:
         """Compile; link once to learn what is declared; link again, exporting that alone; put it in place."""
         objects = [self.compile(number, source) for number, source in enumerate(self.sources)]
         first = self.folder / "first.so"
@@ -100,6 +102,8 @@ class _Steps:
         result = self.folder / self.target.name
         self.link(objects, result, [self.export_option(names)])
         self.check_exports(names, self.inspect(result))
+        if stamp:
+            self.put_digest(result)
         os.replace(result, self.target)
 
     def compile(self, number: int, source: Path) -> str:
@@ -144,6 +148,13 @@ class _Steps:
         except plugin.PluginError as error:
             message = str(error).replace(os.path.realpath(path), str(self.target))
             raise BuildError(message.replace(str(path), str(self.target))) from error
+
+    def put_digest(self, path: Path) -> None:
+        """Stamp `path`; on systems without records there is nothing to put a digest into."""
+        try:
+            _stamp.stamp(path)
+        except plugin.PluginError as error:
+            raise BuildError(str(error).replace(str(path), str(self.target))) from error
 
     def declared(self, facts: "Inspection") -> list[str]:
         """The symbols that the records declare, sorted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from plugin import _errors, _find, _plugin, _sentences
+from plugin import _errors, _find, _open, _plugin, _sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,18 +76,20 @@ class Inspection(Fact):
         abi: (major, minor) of the records; None without a manifest.
         build_id: the linker's, in hexadecimal; None if there is none.
         soname: DT_SONAME; None if there is none.
+        digest: what `python -m plugin stamp` put into it, in hexadecimal, and it holds; None if it is not stamped.
         records: the manifest, in the file's order.
         symbols: what the file exports.
         needed: the libraries that it links.
     """
 
-    __slots__ = ("path", "name", "version", "abi", "build_id", "soname", "records", "symbols", "needed")
+    __slots__ = ("path", "name", "version", "abi", "build_id", "soname", "digest", "records", "symbols", "needed")
     path: str
     name: str | None
     version: str | None
     abi: tuple[int, int] | None
     build_id: str | None
     soname: str | None
+    digest: str | None
     records: tuple[Record, ...]
     symbols: tuple[ExportedSymbol, ...]
     needed: tuple[str, ...]
@@ -103,12 +105,9 @@ def inspect(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Inspec
         PluginNotFoundError: there is no such file.
         InvalidPluginError, IncompatiblePluginError: as open would raise.
     """
-    shown = os.fspath(path)
-    encoded = os.fsencode(shown)
-    if b"\0" in encoded:
-        raise ValueError(_sentences.opening(shown, "the path has an embedded null character", "inspect"))
+    shown, encoded = _open.encode(path, "inspect")
     try:
-        name, version, abi, soname, build_id, records, needed, symbols = _plugin.facts(encoded, shown)
+        name, version, abi, soname, build_id, digest, records, needed, symbols = _plugin.facts(encoded, shown)
     except _errors.OpenError as error:
         raise _sentences.inspecting(error, _find.hint(shown, "inspect")) from None
     return Inspection(
@@ -118,6 +117,7 @@ def inspect(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Inspec
         abi,
         build_id.hex() or None,
         soname,
+        digest,
         tuple(Record(*record) for record in records),
         tuple(ExportedSymbol(*symbol) for symbol in symbols),
         tuple(needed),

@@ -60,9 +60,10 @@ class Plugin(_Base["T_co"]):
     never overlap.
     """
 
-    __slots__ = ("__weakref__", "_host", "_interface")
+    __slots__ = ("__weakref__", "_host", "_interface", "_sha256")
     _host: object
     _interface: Any
+    _sha256: str | None  # of the file that runs, where it was compared
 
     @property
     def symbols(self) -> Symbols:

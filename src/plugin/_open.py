@@ -21,6 +21,8 @@ RTLD_LAZY = _plugin.RTLD_LAZY
 RTLD_LOCAL = _plugin.RTLD_LOCAL
 RTLD_GLOBAL = _plugin.RTLD_GLOBAL
 
+# What glibc replaces in a path, and there is no way to quote it.
+_LOADER_WORDS = [b"$ORIGIN", b"${ORIGIN}", b"$LIB", b"${LIB}", b"$PLATFORM", b"${PLATFORM}"]
 
 if TYPE_CHECKING:
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         interface: str | None = None,
         host: object = None,
         mode: int | None = None,
+        sha256: str | bytes | None = None,
         on_change: str = "error",
     ) -> Plugin[Any]: ...
     @overload
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
         interface: TypeForm[T],
         host: object = None,
         mode: int | None = None,
+        sha256: str | bytes | None = None,
         on_change: str = "error",
     ) -> Plugin[T]: ...
 
@@ -53,6 +57,7 @@ def open(
     interface: Any = None,
     host: object = None,
     mode: int | None = None,
+    sha256: str | bytes | None = None,
     on_change: str = "error",
 ) -> Plugin[Any]:
     """The plugin in the shared library at `path`: loaded and initialised once, the same object each time.
@@ -70,6 +75,8 @@ def open(
         host: an object with the methods that the plugin's PLUGIN_INIT(const Host *host, ...) wants to call.  It
             lives as long as the process.
         mode: flags for the loader; RTLD_NOW | RTLD_LOCAL unless given.  Go's is RTLD_NOW | RTLD_GLOBAL.
+        sha256: of the whole file, 64 hexadecimal digits or 32 bytes.  Another file is refused before anything of it is
+            mapped or even looked at.  It holds against all but those who can write to the file while it is open.
         on_change: what to do when the file changed since it was opened: "error", or "keep" the old plugin.
 
     Returns:
@@ -88,22 +95,28 @@ def open(
         A library's constructors run with all rights of the process.  Declarations for a library without a manifest
         are believed.
     """
-    shown, encoded = _encode(path)
+    shown, encoded = encode(path)
     _check_options(mode, on_change)
+    pin = None if sha256 is None else _normal(sha256)
     try:
         identity = _plugin.identify(encoded)
     except OSError as error:
         raise _sentences.not_found(shown, error, _find.hint(shown, "open")) from None
     plugin = _cache.by_file(identity)
     if plugin is None:
-        real = _real(encoded, shown)
+        real = _real(encoded, shown, identity)
         plugin = _cache.by_path(os.fsdecode(real))
         if plugin is None:
-            plugin = _load(real, shown, mode, declare, interface, host)
+            if pin is None:
+                plugin = _load(real, shown, mode, declare, interface, host)
+            else:
+                plugin = _load_pinned(pin, real, shown, mode, declare, interface, host)
             identity = plugin._identity
     changed = identity != plugin._identity  # what by_path found may be another file, or what a thread has just opened
     if changed and on_change == "error":
         raise _sentences.stale(shown, plugin.name, plugin.path)
+    if pin is not None:
+        _compare(plugin, pin, encoded, shown)
     return _again(plugin, shown, mode, declare, interface, host)
 
 
@@ -115,12 +128,45 @@ def _load(
     plugin: Plugin[Any] = _plugin.read(Plugin, real, shown, mode, declare)
     plugin._host = host
     plugin._interface = interface
+    plugin._sha256 = None
     if interface is not None:
         from plugin import _bind
 
         _bind.check(plugin, interface, shown)
     _plugin.load(plugin, real, shown, host)
     return _cache.publish(plugin)
+
+
+def _normal(sha256: str | bytes) -> str:
+    from plugin import _pin
+
+    return _pin.normal(sha256)
+
+
+def _load_pinned(pin: str, real: bytes, shown: str | bytes, *rest: Any) -> Plugin[Any]:
+    from plugin import _pin
+
+    with _pin.Pinned(real, shown) as file:
+        file.compare(pin)
+        plugin = _load(real, shown, *rest)
+        file.unchanged()
+        if plugin._identity == file.identity:
+            plugin._sha256 = pin
+    return plugin
+
+
+def _compare(plugin: Plugin[Any], pin: str, encoded: bytes, shown: str | bytes) -> None:
+    """Refuse an open plugin of another SHA-256: as compared when it was opened, else that of its unchanged file."""
+    from plugin import _pin
+
+    if plugin._sha256 is None:
+        with _pin.Pinned(encoded, shown) as file:
+            if file.identity != plugin._identity:
+                raise _sentences.stale(shown, plugin.name, plugin.path)
+            file.compare(pin)
+        plugin._sha256 = pin
+    if plugin._sha256 != pin:
+        raise _sentences.other_sha256(shown, pin, plugin._sha256)
 
 
 def _again(
@@ -141,11 +187,15 @@ def _again(
     return plugin
 
 
-def _encode(path: Any) -> tuple[str | bytes, bytes]:
+def encode(path: Any, verb: str = "open") -> tuple[str | bytes, bytes]:
+    """The path as the caller wrote it, and as the system takes it; ValueError if no file can have it."""
     shown = os.fspath(path)
-    encoded = os.fsencode(shown)
+    try:
+        encoded = os.fsencode(shown)
+    except UnicodeEncodeError as error:
+        raise ValueError(_sentences.opening(shown, f"no file has such a name: {error.reason}", verb)) from None
     if b"\0" in encoded:
-        raise ValueError(_sentences.opening(shown, "the path has an embedded null character"))
+        raise ValueError(_sentences.opening(shown, "the path has an embedded null character", verb))
     return shown, encoded
 
 
@@ -156,11 +206,19 @@ def _check_options(mode: int | None, on_change: str) -> None:
         raise ValueError(f"plugin.open(): mode needs RTLD_NOW or RTLD_LAZY; it is {mode!r}")
 
 
-def _real(encoded: bytes, shown: str | bytes) -> bytes:
+def _real(encoded: bytes, shown: str | bytes, identity: tuple[int, int, int, int]) -> bytes:
+    """The real path, which must lead to the very file: that of /proc/self/fd/9 may be "driver.so (deleted)"."""
     try:
-        return _plugin.realpath(encoded)
+        real = _plugin.realpath(encoded)
+        same = _plugin.identify(real)[:2] == identity[:2]
     except OSError as error:
         raise _sentences.not_found(shown, error) from None
+    if not same:
+        raise _sentences.other_real(shown, os.fsdecode(real))
+    for word in _LOADER_WORDS if b"$" in real else ():
+        if word in real:
+            raise _sentences.expanded(shown, word.decode())
+    return real
 
 
 def reopen(path: str, name: str, declaration: str | None, bare: bool) -> _plugin.Symbol:

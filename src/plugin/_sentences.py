@@ -59,11 +59,23 @@ def not_found(path: Any, error: OSError, hint: str = "") -> OpenError:
     return kind(error.errno, opening(path, f"realpath failed: {error.strerror}{hint}"), path)
 
 
+def other_real(path: Any, real: str) -> StalePluginError:
+    """The path and what should be its real path lead to two files."""
+    reason = f"the file was deleted, or replaced while it was being opened: {quote(real)} is another one"
+    return StalePluginError(codes.ESTALE, opening(path, reason), path)
+
+
+def expanded(path: Any, word: str) -> OpenError:
+    """The loader would open another path."""
+    reason = f"the system's loader reads {word} in a path as a word of its own, and would open another file: rename it"
+    return OpenError(codes.EINVAL, opening(path, reason), path)
+
+
 def file_refused(path: Any, status: str, errno: int, raw: bytes) -> OpenError:
     """The file check said no, before anything was mapped."""
     reason = _text(raw)
     if status == "system":
-        kind = PluginNotFoundError if errno == codes.ENOENT else OpenError
+        kind = PluginNotFoundError if errno in (codes.ENOENT, codes.ENOTDIR) else OpenError
         return kind(errno, opening(path, os.strerror(errno)), path, phase="read")
     if status == "incompatible":
         error = IncompatiblePluginError(codes.ENOEXEC, opening(path, reason), path, phase="read")
@@ -74,11 +86,23 @@ def file_refused(path: Any, status: str, errno: int, raw: bytes) -> OpenError:
     return InvalidPluginError(codes.ENOEXEC, opening(path, reason), path, phase="read")
 
 
-def inspecting(error: OpenError, hint: str) -> OpenError:
+def other_sha256(path: Any, expected: str, found: str) -> InvalidPluginError:
+    """Not the file that the caller pinned."""
+    reason = f"not the file that was asked for: its SHA-256 is {found}, expected {expected}"
+    return InvalidPluginError(codes.ENOEXEC, opening(path, reason), path, phase="read")
+
+
+def changed_while_pinned(path: Any) -> StalePluginError:
+    """The file with the right SHA-256 changed before it was loaded, or while it was."""
+    reason = "the file changed while it was being opened, so that nothing is known of the SHA-256 of what was loaded"
+    return StalePluginError(codes.ESTALE, opening(path, reason), path, phase="load")
+
+
+def inspecting(error: OpenError, hint: str, verb: str = "inspect") -> OpenError:
     """The error of a file that inspect could not read, in its own words; `hint` is for a path that leads nowhere."""
     found = hint if isinstance(error, PluginNotFoundError) else ""
     reason = str(error).removeprefix(opening(error.path, "")).removesuffix(_TEXT_HINT)
-    error.strerror = opening(error.path, f"{reason}{found}", "inspect")
+    error.strerror = opening(error.path, f"{reason}{found}", verb)
     return error
 
 

@@ -72,7 +72,9 @@ assert_type(pointer.closed, bool)
 with pointer as entered:
     assert_type(entered, plugin.Pointer)
 
+assert_type(plugin.open("driver.so", sha256="0" * 64, interface=str), plugin.Plugin[str])
 facts = plugin.inspect("driver.so")
+assert_type(facts.digest, str | None)
 assert_type(facts.name, str | None)
 assert_type(facts.abi, tuple[int, int] | None)
 assert_type(facts.needed, tuple[str, ...])

@@ -66,6 +66,7 @@
  *   PLUGIN("example.com/driver", "1.0.0"); */
 #define PLUGIN(name, version)                                                                          \
     PLUGIN_ONCE_                                                                                       \
+    PLUGIN_RECORD_(0x109, 0, 0, "", ""); /* room for `python -m plugin stamp` */                       \
     PLUGIN_RECORD_(0x101, PLUGIN_ABI_MAJOR << 16 | PLUGIN_ABI_MINOR, CHAR_MIN, "" name, "" version)
 
 /* PLUGIN_FUNC - export a function.

@@ -2,7 +2,11 @@
  *
  * Not ISO C: it relies on the ABI.  x86-64 System V and AArch64 number integer and floating-point registers
  * independently, in the order of the arguments, then use stack slots of 8 bytes; the caller cleans up.  So one
- * function type serves every prototype whose arguments are words. */
+ * function type serves every prototype whose arguments are words.  Inline: what is put in memory here is loaded
+ * again at once. */
+#ifndef PLUGIN_REGISTERS_H
+#define PLUGIN_REGISTERS_H
+
 #include "internal.h"
 
 #if !(defined(__x86_64__) || defined(__aarch64__)) || defined(_WIN32) || !defined(__LP64__)
@@ -27,7 +31,7 @@
 
 /* The same three calls for each file of registers that a result comes back in. */
 #define DEFINE_CALL(name, result)                                                                                \
-    result name(void *function, const Registers *registers, int stack)                                            \
+    static inline result name(void *function, const Registers *registers, int stack)                              \
     {                                                                                                              \
         typedef result (*Registers0)(INTEGER_TYPES, FLOAT_TYPES);                                                 \
         typedef result (*Registers8)(INTEGER_TYPES, FLOAT_TYPES, STACK8_TYPES);                                   \
@@ -44,5 +48,12 @@
                                                   STACK8_VALUES(16), STACK8_VALUES(24));                           \
     }
 
+/* Call `function` with these registers and as many words of stack.  What it does not take, it does not see. */
 DEFINE_CALL(registers_call_integer, int64_t)
 DEFINE_CALL(registers_call_float, double)
+
+#undef I
+#undef D
+#undef S
+
+#endif

@@ -1,0 +1,124 @@
+"""The command: python -m benchmarks [--quick] [--only int64,string,opening] [--contestants hand,plugin]."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from . import build, callgrind, golang, importing, memory, opening, registry, report, threads
+from .measure import Use, measure, once
+from .operations import OPERATIONS, Operation
+from .rows import Cell, Row
+
+Tables = Mapping[str, Mapping[str, Use]]
+PARTS = ["opening", "importing", "memory", "callgrind", "go", "scaling"]
+SLOW = ["callgrind", "go"]  # parts that a quick run leaves out
+TIMED = [each for each in OPERATIONS if each.way != "scaling"]
+
+
+def options() -> argparse.Namespace:
+    """What the command line says."""
+    keys = ",".join([each.key for each in TIMED] + PARTS)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; nothing in results/ changes")
+    parser.add_argument("--only", metavar="KEYS", help=f"operations and parts: {keys}; nothing in results/ changes")
+    parser.add_argument("--contestants", metavar="NAMES", help=",".join(registry.CONTESTANTS))
+    parser.add_argument("--rounds", type=int, help="number of rounds: 21, quick 9")
+    parser.add_argument("--block", type=float, help="milliseconds of a block: 5, quick 2")
+    parser.add_argument("--merge", action="store_true", help="put the rows of an --only into results/ all the same")
+    parser.add_argument("--readme", action="store_true", help="only put results/ into README.md again")
+    return parser.parse_args()
+
+
+def checked(operation: Operation, name: str, use: Use) -> bool:
+    """Whether the contestant does what it is timed for; a message if not."""
+    try:
+        result = once(operation, use)
+    except Exception as error:
+        result = error
+    same = isinstance(result, type(operation.expected)) and result == operation.expected
+    right = same or (operation.expected is ... and not isinstance(result, Exception))
+    if not right:
+        print(f"{name}, {operation.key}: left out: gives {result!r}, not {operation.expected!r}", file=sys.stderr)
+    return right
+
+
+def call_row(operation: Operation, tables: Tables, seconds: float, rounds: int) -> Row | None:
+    """The row of an operation; None if nobody can do it."""
+    uses = {name: table[operation.key] for name, table in tables.items() if operation.key in table}
+    uses = {name: use for name, use in uses.items() if checked(operation, name, use)}
+    if not uses:
+        return None
+    found = measure(operation, uses, seconds, rounds)
+    return Row("calls", operation.key, operation.title, "ns", next(iter(uses)), found, operation.target)
+
+
+def show(row: Row) -> Row:
+    """Prints a row when it is there."""
+    shown = [f"{name} {report.number(cell.value)} ({cell.ratio:.2f})" for name, cell in row.cells.items()]
+    print(f"{row.key:16} {row.unit:5}", " | ".join(shown), flush=True)
+    return row
+
+
+def with_go(rows: list[Row]) -> list[Row]:
+    """The rows with Go's medians, which come from processes of their own."""
+    found = golang.medians()
+    scales = {"ns": 1.0, "µs": 1e-3}
+    result = []
+    for row in rows:
+        if row.key in found and row.group in ("calls", "opening"):
+            value, best = (each * scales[row.unit] for each in found[row.key])
+            share = value / row.cells[row.limit].value
+            row = replace(row, cells={**row.cells, "Go": Cell(value, best, share, share, share)})
+        result.append(row)
+    return result
+
+
+def measured(chosen: argparse.Namespace) -> list[Row]:
+    """All rows that were asked for."""
+    keys = chosen.only.split(",") if chosen.only else [each.key for each in TIMED] + PARTS
+    if chosen.quick and not chosen.only:
+        keys = [key for key in keys if key not in SLOW]
+    unknown = set(keys) - {each.key for each in TIMED} - set(PARTS)
+    if unknown:
+        sys.exit(f"benchmarks: unknown in --only: {', '.join(sorted(unknown))}")
+    names = chosen.contestants.split(",") if chosen.contestants else list(registry.CONTESTANTS)
+    rounds = chosen.rounds or (9 if chosen.quick else 21)
+    seconds = (chosen.block or (2 if chosen.quick else 5)) / 1000
+    tables = registry.load(names)
+    rows = [row for each in TIMED if each.key in keys if (row := call_row(each, tables, seconds, rounds)) and show(row)]
+    parts: dict[str, Callable[[], list[Row]]] = {
+        "opening": lambda: opening.rows(seconds, rounds),
+        "importing": lambda: importing.rows(rounds),
+        "memory": memory.rows,
+        "scaling": lambda: threads.rows(rounds),
+        "callgrind": lambda: callgrind.rows(names, callgrind.KEYS),
+    }
+    for key, part in parts.items():
+        if key in keys:
+            rows += [show(row) for row in part()]
+    return with_go(rows) if "go" in keys else rows
+
+
+def main() -> int:
+    """Measure what was asked for; a full run's results are kept."""
+    chosen = options()
+    if not chosen.readme:
+        rows = measured(chosen)
+        partial = chosen.quick or chosen.only or chosen.contestants
+        folder = build.FOLDER / "results" if partial else report.RESULTS
+        counted = any(row.group == "instructions" for row in rows)
+        parts: report.Breakdown = callgrind.breakdown(["hand", "plugin"], "int64") if counted else {}
+        if chosen.merge:
+            partial, folder = False, report.RESULTS
+            rows, parts = report.merged(rows, parts)
+        report.write(rows, parts, folder)
+        print(f"\nwritten to {folder.relative_to(build.HERE.parent)}/")
+        if partial:
+            return 0
+    report.update_readme()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""Opening and looking up: the first time and again, beside the loader's own functions and the system's."""
+
+import ctypes
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import plugin
+
+from . import build, libraries
+from .children import child
+from .contestants import load
+from .measure import Use, measure
+from .operations import Operation
+from .rows import Row, cells
+
+LOOKUPS = 1000
+
+
+def probe() -> Any:
+    """The benchmark's own extension."""
+    return load("probe", build.extension("probe", [build.NATIVE / "probe.c"]))
+
+
+def timed(function: Callable[[str], Any]) -> Callable[[str], float]:
+    """A function that gives the seconds that `function` takes, and keeps what it gave."""
+    kept = []
+
+    def run(path: str) -> float:
+        start = time.thread_time()
+        result = function(path)
+        taken = time.thread_time() - start
+        kept.append(result)
+        return taken
+
+    return run
+
+
+def cffi_opener() -> Callable[[str], Any] | None:
+    """cffi's dlopen, or None without cffi."""
+    try:
+        import cffi
+    except ImportError:
+        return None
+    opener: Callable[[str], Any] = cffi.FFI().dlopen
+    return opener
+
+
+def tvm_opener() -> Callable[[str], Any] | None:
+    """tvm-ffi's way to load a library, or None without it."""
+    try:
+        import tvm_ffi
+    except ImportError:
+        return None
+    return tvm_ffi.load_module
+
+
+def openers() -> dict[str, Callable[[str], float]]:
+    """Who opens, and how long it takes."""
+    raw = probe()
+    found: dict[str, Callable[[str], float]] = {
+        "dlopen": lambda path: raw.open(path)[1],
+        "plugin": timed(plugin.open),
+        "ctypes": timed(ctypes.CDLL),
+    }
+    for name, opener in {"cffi-abi": cffi_opener(), "tvm-ffi": tvm_opener()}.items():
+        if opener is not None:
+            found[name] = timed(opener)
+    return found
+
+
+def first_opens(symbols: int, number: int) -> list[dict[str, float]]:
+    """Seconds of opening a file that this process has not opened, by contestant, for each round. Runs in a child."""
+    result = []
+    contestants = openers()
+    with tempfile.TemporaryDirectory(prefix="plugin-bench-") as folder:
+        fresh = libraries.copies(symbols, Path(folder))
+        for _ in range(number + 2):
+            order = [(name, str(next(fresh))) for name in random.sample(list(contestants), len(contestants))]
+            taken = {name: contestants[name](path) for name, path in order}
+            result.append({name: taken[name] for name in contestants})
+    return result[2:]  # the first ones import what is imported when it is needed
+
+
+def first_lookups(symbols: int, number: int) -> list[dict[str, float]]:
+    """Seconds of one lookup, the mean of many different ones. Runs in a child."""
+    raw = probe()
+    result = []
+    with tempfile.TemporaryDirectory(prefix="plugin-bench-") as folder:
+        fresh = libraries.copies(symbols, Path(folder))
+        for _ in range(number + 1):
+            names = [f"function_{i}" for i in random.sample(range(symbols), LOOKUPS)]
+            handle = raw.open(str(next(fresh)))[0]
+            mine, theirs = plugin.open(next(fresh)), ctypes.CDLL(str(next(fresh)))
+            times = {"dlsym": raw.symbols(handle, names) / LOOKUPS}
+            times["plugin"] = per_name(mine.lookup, names)
+            times["ctypes"] = per_name(theirs.__getattr__, names)
+            result.append(times)
+    return result[1:]
+
+
+def per_name(look: Callable[[str], Any], names: list[str]) -> float:
+    """Seconds of one `look`."""
+    start = time.thread_time()
+    for name in names:
+        look(name)
+    return (time.thread_time() - start) / len(names)
+
+
+def again(seconds: float, number: int) -> list[Row]:
+    """Opening what is open, and looking up what was looked up: loops like those of the calls."""
+    path = str(build.work_plugin())
+    opened, library = plugin.open(path), ctypes.CDLL(path)
+    opened.lookup("add"), library.add
+    uses = {"os.stat": Use({"f": os.stat}), "plugin": Use({"f": plugin.open}), "ctypes": Use({"f": ctypes.CDLL})}
+    opener = cffi_opener()
+    if opener is not None:
+        uses["cffi-abi"] = Use({"f": opener})
+    reopen = measure(Operation("reopen", "open again", "", "f(a)", {"a": path}), uses, seconds, number)
+    uses = {
+        "dict.get": Use({"o": {"add": opened.lookup("add")}}, "o.get(a)"),
+        "plugin": Use({"o": opened}, "o.lookup(a)"),
+        "bind": Use({"o": opened.bind()}, "o.add"),
+        "ctypes": Use({"o": library}, "o.add"),
+    }
+    lookup = measure(Operation("lookup", "lookup", "", "", {"a": "add"}), uses, seconds, number)
+    return [
+        Row("opening", "reopen", "open again", "ns", "os.stat", reopen, 1.0),
+        Row(
+            "opening",
+            "lookup",
+            "lookup of what was looked up",
+            "ns",
+            "dict.get",
+            lookup,
+            1.3,
+            aside=("loop", "Go", "bind"),
+        ),
+    ]
+
+
+def rows(seconds: float, number: int) -> list[Row]:
+    """All rows of this part."""
+    small = cells(child(first_opens, 10, 3 * number), "dlopen", 1e6)
+    large = cells(child(first_opens, 10_000, number), "dlopen", 1e6)
+    first = cells(child(first_lookups, 10_000, max(5, number // 3)), "dlsym", 1e9)
+    return [
+        Row("opening", "open10", "first open, 10 symbols", "µs", "dlopen", small, 1.35),
+        Row("opening", "open10000", "first open, 10,000 symbols", "µs", "dlopen", large, 3.0),
+        Row("opening", "first", "first lookup of a symbol, of 10,000", "ns", "dlsym", first),
+        *again(seconds, number),
+    ]
