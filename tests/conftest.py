@@ -7,6 +7,23 @@ from collections.abc import Callable
 import pytest
 import support
 
+# What pytest-run-parallel must run in one thread, though it is no matter of threads: part of a test's id, and why.
+THREAD_UNSAFE = {
+    "test_callback_threads.py": "the plugin has one table of threads",
+    "test_threads.py": "starts threads of its own",
+    "test_numbers.py::TestIntegerObjects::test_char": "opens one plugin name in two files",
+    "test_lookup.py::TestUntyped::test_declared_later": "declares what it looked up before",
+    "test_struct_buffers.py": "writes variables that the file shares, and opens one name in two files",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark those tests."""
+    for item in items:
+        for part, reason in THREAD_UNSAFE.items():
+            if part in item.nodeid:
+                item.add_marker(pytest.mark.thread_unsafe(reason=reason))
+
 
 @pytest.fixture
 def build(tmp_path: pathlib.Path) -> Callable[..., str]:

@@ -1,5 +1,6 @@
-"""Many threads in the core at once: what each of them gets, and what none of them may see.  Without a GIL they run at the
-same time; with one they change places as often as they can."""
+"""Many threads in the core at once: what each of them gets, and what none of them may see.
+
+Without a GIL they run at the same time; with one they change places as often as they can."""
 
 import sys
 import threading
@@ -54,7 +55,7 @@ PLUGIN_FUNC(int, uses_after, (void)) { return used_after; }
 PLUGIN_FUNC(plugin_blocking int, slowly, (Thing *thing)) { pause_us(20000); return Number(thing); }
 PLUGIN_FUNC(void, unmarked, (void)) { enter(300); }
 PLUGIN_FUNC(plugin_threadsafe void, marked, (void)) { enter(3000); }
-PLUGIN_FUNC(int, most_inside, (void)) { int was = most; most = 0; return was; }
+PLUGIN_FUNC(int, most_inside, (void)) { return atomic_exchange(&most, 0); }
 PLUGIN_FUNC(int, call, (int (*f)(int n, void *data), void *data, int n)) { return f(n, data); }
 PLUGIN_VAR(int64_t, number) = 0;
 PLUGIN_VAR(const char *, text) = "from C";
@@ -63,8 +64,9 @@ PLUGIN_VAR(const char *, text) = "from C";
 MANY = "".join(
     f"PLUGIN_ENUM(Kind{i}, {{ FIRST{i} = {i}, SECOND{i} }});\n"
     f"typedef struct Link{i} Link{i};\n"
-    f"PLUGIN_STRUCT(Link{i}, {{ {'struct Link%d *next; ' % (i - 1) if i else ''}int (*get)(Link{i} *self); }});\n"
-    f"PLUGIN_FUNC(int, use{i}, (Link{i} *link plugin_nullable, Kind{i} kind)) {{ return link == NULL ? (int)kind : 0; }}\n"
+    f"PLUGIN_STRUCT(Link{i}, {{ {f'struct Link{i - 1} *next; ' if i else ''}int (*get)(Link{i} *self); }});\n"
+    f"PLUGIN_FUNC(int, use{i}, (Link{i} *link plugin_nullable, Kind{i} kind))\n"
+    "{ return link == NULL ? (int)kind : 0; }\n"
     for i in range(NAMES)
 )
 
@@ -137,7 +139,8 @@ class TestFirst:
 
     def test_declare(self, tmp_path_factory):
         """A symbol that was declared is typed, also for those who were looking it up meanwhile."""
-        source = "".join(f"__attribute__((visibility(\"default\"))) int f{i}(int x) {{ return x + {i}; }}\n" for i in range(200))
+        function = '__attribute__((visibility("default"))) int f%d(int x) { return x + %d; }\n'
+        source = "".join(function % (i, i) for i in range(200))
         p = plugin.open(compiled(tmp_path_factory, source))
 
         def work(number: int) -> None:
@@ -208,15 +211,12 @@ class TestObjects:
         assert 0 == p.lookup("live_things")()
 
     def test_waits(self, p):
-        """Release waits for a call of another thread that is under way: the call ends well, then the object is closed."""
+        """Release waits for a call of another thread that is under way: it ends well, then the object is closed."""
         thing, slowly = p.lookup("make")(7), p.lookup("slowly")
-        begun = threading.Event()
 
         def work(number: int) -> int:
             if number == 0:
-                begun.set()
                 return slowly(thing)
-            begun.wait()
             threading.Event().wait(0.005)
             thing.Close()
             return 0

@@ -1,6 +1,7 @@
 /* Objects of a plugin in use: calls and views on one side, their release on the other. */
 #include "internal.h"
 
+#include <limits.h>
 #include <time.h>
 
 /* ------------------------------------------------------------------ what can be used */
@@ -45,7 +46,9 @@ handle_check(HandleObject *handle, const Where *where)
 
 /* ------------------------------------------------------------------ use and release */
 
-enum { CLAIMED = -1 };             /* uses of an object that is being released, or was */
+/* Added to the uses of an object that is being released, or was: nobody begins to use it from then on, so who waits for
+ * those that are under way is not kept waiting by others. */
+enum { CLAIMED = INT_MIN / 2 };
 
 QUICK_LOCAL int handle_pins;
 
@@ -68,8 +71,8 @@ enter(HandleObject *handle)
 
     do {
         uses = SHARED_LOAD(handle->uses);
-    } while (uses != CLAIMED && !shared_replace(&handle->uses, uses, uses + 1));
-    return uses != CLAIMED && (SHARED_LOAD(handle->address) != NULL || (SHARED_ADD(handle->uses, -1), false));
+    } while (uses >= 0 && !shared_replace(&handle->uses, uses, uses + 1));
+    return uses >= 0 && (SHARED_LOAD(handle->address) != NULL || (SHARED_ADD(handle->uses, -1), false));
 }
 
 /* Up to `end` on the way to the owner, or to what the call takes. */
@@ -161,22 +164,38 @@ wait_a_moment(int round)
     return PyErr_CheckSignals();
 }
 
-int
-handle_claim(HandleObject *handle, const Where *where)
+/* Those who use it now end: wait for them.  On failure it is as it was. */
+static int
+wait_for_uses(HandleObject *handle, const Where *where)
 {
-    for (int round = 0; !shared_replace(&handle->uses, 0, CLAIMED); round++) {
-        if (SHARED_LOAD(handle->uses) == CLAIMED) {
-            return raise_closed(handle, handle, where);
-        }
-        if (handle_pins > 0 || SHARED_LOAD(handle->views) > 0) {
+    for (int round = 0; SHARED_LOAD(handle->uses) != CLAIMED; round++) {
+        bool viewed = SHARED_LOAD(handle->views) > 0;
+
+        if (viewed || handle_pins > 0) {
+            SHARED_ADD(handle->uses, -CLAIMED);
             return convert_fail(PyExc_ValueError, where, "the object is in use by a %s",
-                                SHARED_LOAD(handle->views) > 0 ? "view of its memory" : "call that is under way");
+                                viewed ? "view of its memory" : "call that is under way");
         }
         if (wait_a_moment(round) < 0) {
+            SHARED_ADD(handle->uses, -CLAIMED);
             return -1;
         }
     }
     return 0;
+}
+
+int
+handle_claim(HandleObject *handle, const Where *where)
+{
+    int uses;
+
+    do {
+        uses = SHARED_LOAD(handle->uses);
+        if (uses < 0) {
+            return raise_closed(handle, handle, where);
+        }
+    } while (!shared_replace(&handle->uses, uses, uses + CLAIMED));
+    return wait_for_uses(handle, where);
 }
 
 void

@@ -44,7 +44,7 @@ Variable_get(PyObject *object, void *closure)
 
     (void)closure;
     if (is_wide(type, TYPE_INTEGER) || is_wide(type, TYPE_FLOAT)) {
-        memcpy(&value, self->address, sizeof value);
+        word_copy(&value, self->address, sizeof value);
         return type->kind == TYPE_INTEGER ? PyLong_FromLongLong(value.i) : PyFloat_FromDouble(value.d);
     }
     spot = spot_of(self);
@@ -63,7 +63,7 @@ Variable_set(PyObject *object, PyObject *value, void *closure)
     if (value != NULL && self->facts.writable && !(type != NULL && type->is_const) &&
         ((is_wide(type, TYPE_INTEGER) && fast_integer(value, &number.i)) ||
          (is_wide(type, TYPE_FLOAT) && fast_double(value, &number.d)))) {
-        memcpy(self->address, &number, sizeof number);
+        word_copy(self->address, &number, sizeof number);
         return 0;
     }
     spot = spot_of(self);
