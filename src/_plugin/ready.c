@@ -146,7 +146,7 @@ take_handle(const Argument *argument, const LibraryObject *library, PyObject *ob
                                                                                               \
     next++;
 #define TAKE_M(n)                                                                                               \
-    if (!handle_pin_quick(object)) {                                                                             \
+    if (!handle_pin_open(object)) {                                                                              \
         goto otherwise;                                                                                          \
     }                                                                                                            \
     pinned = object;

@@ -64,6 +64,18 @@ handle_pin_quick(HandleObject *handle)
     return true;
 }
 
+/* The same for one that was found open a moment ago, with the GIL held since. */
+static inline bool
+handle_pin_open(HandleObject *handle)
+{
+    if (handle->uses < 0) {
+        return false;
+    }
+    handle->uses++;
+    handle_pins++;
+    return true;
+}
+
 static inline void
 handle_unpin_quick(HandleObject *handle)
 {

@@ -93,8 +93,9 @@ def open(
         A library's constructors run with all rights of the process.  Declarations for a library without a manifest
         are believed.
     """
-    if declare is interface is host is mode is sha256 is None and on_change == "error":
-        known: "Plugin[Any] | None" = _cache.known(path)
+    plain = declare is None and interface is None and host is None and mode is None and sha256 is None
+    if plain and on_change == "error":
+        known: Plugin[Any] | None = _cache.known(path)
         if known is not None:
             return known
     shown, encoded = encode(path)
@@ -103,9 +104,9 @@ def open(
     try:
         identity = _plugin.identify(encoded)
     except OSError as error:
-        from plugin import _find, _sentences
+        from plugin import _find
 
-        raise _sentences.not_found(shown, error, _find.hint(shown, "open")) from None
+        raise _say().not_found(shown, error, _find.hint(shown, "open")) from None
     plugin = _cache.by_file(identity)
     if plugin is None:
         real = _real(encoded, shown, identity)
@@ -118,12 +119,17 @@ def open(
             identity = plugin._identity
     changed = identity != plugin._identity  # what by_path found may be another file, or what a thread has just opened
     if changed and on_change == "error":
-        from plugin import _sentences
-
-        raise _sentences.stale(shown, plugin.name, plugin.path)
+        raise _say().stale(shown, plugin.name, plugin.path)
     if pin is not None:
         _compare(plugin, pin, encoded, shown)
     return _again(plugin, shown, mode, declare, interface, host)
+
+
+def _say() -> "Any":
+    """What writes the sentences: read when there is something to be said."""
+    from plugin import _sentences
+
+    return _sentences
 
 
 def _load(
@@ -131,7 +137,7 @@ def _load(
 ) -> "Plugin[Any]":
     if mode is None:
         mode = RTLD_NOW | RTLD_LOCAL
-    plugin: "Plugin[Any]" = _plugin.read(Plugin, real, shown, mode, declare)
+    plugin: Plugin[Any] = _plugin.read(Plugin, real, shown, mode, declare)
     plugin._host = host
     plugin._interface = interface
     plugin._sha256 = None
@@ -168,15 +174,11 @@ def _compare(plugin: "Plugin[Any]", pin: str, encoded: bytes, shown: str | bytes
     if plugin._sha256 is None:
         with _pin.Pinned(encoded, shown) as file:
             if file.identity != plugin._identity:
-                from plugin import _sentences
-
-                raise _sentences.stale(shown, plugin.name, plugin.path)
+                raise _say().stale(shown, plugin.name, plugin.path)
             file.compare(pin)
         plugin._sha256 = pin
     if plugin._sha256 != pin:
-        from plugin import _sentences
-
-        raise _sentences.other_sha256(shown, pin, plugin._sha256)
+        raise _say().other_sha256(shown, pin, plugin._sha256)
 
 
 def _again(
@@ -184,13 +186,9 @@ def _again(
 ) -> "Plugin[Any]":
     """The plugin, if what the caller asks of it is what it is."""
     if mode is not None and mode != plugin._mode:
-        from plugin import _sentences
-
-        raise _sentences.other_mode(shown, plugin.name, plugin._mode, mode)
+        raise _say().other_mode(shown, plugin.name, plugin._mode, mode)
     if host is not None and host is not plugin._host:
-        from plugin import _sentences
-
-        raise _sentences.other_host(shown, plugin.name)
+        raise _say().other_host(shown, plugin.name)
     if declare is not None:
         plugin.declare(declare)
     if interface is not None and interface is not plugin._interface:
@@ -207,13 +205,9 @@ def encode(path: "Any", verb: str = "open") -> tuple[str | bytes, bytes]:
     try:
         encoded = os.fsencode(shown)
     except UnicodeEncodeError as error:
-        from plugin import _sentences
-
-        raise ValueError(_sentences.opening(shown, f"no file has such a name: {error.reason}", verb)) from None
+        raise ValueError(_say().opening(shown, f"no file has such a name: {error.reason}", verb)) from None
     if b"\0" in encoded:
-        from plugin import _sentences
-
-        raise ValueError(_sentences.opening(shown, "the path has an embedded null character", verb))
+        raise ValueError(_say().opening(shown, "the path has an embedded null character", verb))
     return shown, encoded
 
 
@@ -230,18 +224,12 @@ def _real(encoded: bytes, shown: str | bytes, identity: tuple[int, int, int, int
         real = _plugin.realpath(encoded)
         same = real == encoded or _plugin.identify(real)[:2] == identity[:2]
     except OSError as error:
-        from plugin import _sentences
-
-        raise _sentences.not_found(shown, error) from None
+        raise _say().not_found(shown, error) from None
     if not same:
-        from plugin import _sentences
-
-        raise _sentences.other_real(shown, os.fsdecode(real))
+        raise _say().other_real(shown, os.fsdecode(real))
     for word in _LOADER_WORDS if b"$" in real else ():
         if word in real:
-            from plugin import _sentences
-
-            raise _sentences.expanded(shown, word.decode())
+            raise _say().expanded(shown, word.decode())
     return real
 
 
