@@ -14,7 +14,7 @@ enum {
     OWNER_SIZE = 7,                /* "plugin", the NUL included; padded to 8 */
     OWN_HEADER = 20,               /* bytes: the note's header and its owner */
     DESC_MIN = 10,                 /* bytes: two numbers and two empty strings */
-    RECORD_GUESS = 48,             /* bytes of a note of ours, rather less than usual */
+    RECORD_GUESS = 72,             /* bytes of a note of ours, rather less than usual */
     TEXT_SHOWN = 380,              /* bytes of each of two texts in a reason */
     NAME_SHOWN = 100,
 };
@@ -71,10 +71,13 @@ note_is_utf8(const char *text, size_t size)
 
 /* ------------------------------------------------------------------ the index */
 
+/* The upper half is folded into the lower before it is spread: names that differ in their last characters only, which
+ * stand there, would fill one stretch of the index. */
 static uint64_t
 mix(uint64_t hash, uint64_t word)
 {
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+    hash ^= word;
+    hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u;
     return hash ^ hash >> 32;
 }
 
@@ -335,6 +338,7 @@ append(FileFacts *facts, size_t *room, const Record *record)
             facts->error = ENOMEM;
             return FILE_ERRNO;
         }
+
         facts->records = larger;
         *room = wanted;
     }
