@@ -110,7 +110,7 @@ scope_declare(Scope *scope, const char *text, char reason[REASON_MAX])
 static void
 keep_type(Scope *scope, const char *text, const Declaration *declaration)
 {
-    Entry **bucket = &scope->types[scope_bucket(text, strlen(text))];
+    Entry **bucket = &scope->types[scope_bucket(text, strlen(text)) % FEW_BUCKETS];
     Entry *entry = arena_alloc(&scope->arena, sizeof *entry);
     char *copy = arena_alloc(&scope->arena, strlen(text) + 1);
 
@@ -125,7 +125,7 @@ find_type(Scope *scope, const char *text, Declaration *declaration, char reason[
 {
     Scope *trial;
 
-    for (const Entry *entry = scope->types[scope_bucket(text, strlen(text))]; entry != NULL; entry = entry->next) {
+    for (const Entry *entry = scope->types[scope_bucket(text, strlen(text)) % FEW_BUCKETS]; entry != NULL; entry = entry->next) {
         if (strcmp(entry->name, text) == 0) {
             *declaration = entry->declaration;
             return 0;

@@ -217,7 +217,10 @@ void naming_refuse(const Namings *namings, Parser *parser, const char *name, siz
 
 /* ------------------------------------------------------------------ the scope itself, for scope.c and hosted.c */
 
-enum { BUCKETS = 128 };            /* a power of two */
+enum {
+    BUCKETS = 128,                 /* of names: a power of two, like the other */
+    FEW_BUCKETS = 16,              /* of tags and of types: a plugin has fewer, and each open plugin has these tables */
+};
 
 /* A text of the host's that was accepted, and how it was read. */
 typedef struct HostText HostText;
@@ -232,8 +235,8 @@ struct HostText {
 struct Scope {
     const FileFacts *facts;        /* borrowed; NULL without a file */
     Arena arena;
-    Entry *names[BUCKETS], *tags[BUCKETS];
-    Entry *types[BUCKETS];         /* what scope_read_type read, by its text: to ask again costs no memory */
+    Entry *names[BUCKETS], *tags[FEW_BUCKETS];
+    Entry *types[FEW_BUCKETS];         /* what scope_read_type read, by its text: to ask again costs no memory */
     HostText *first, **last;       /* owned: what was accepted, in order */
     size_t changes;                /* names and shapes that were added */
     bool prepared;                 /* the naming records have been read */
@@ -246,7 +249,7 @@ struct Scope {
 void scope_lock(void);
 void scope_unlock(void);
 
-/* The bucket of a name. */
+/* The bucket of a name among BUCKETS; of a few, the remainder. */
 size_t scope_bucket(const char *name, size_t size);
 
 /* Read the records that give names to others, if that was not done. */

@@ -130,7 +130,9 @@ scope_bucket(const char *name, size_t size)
 static Entry **
 bucket_of(Scope *scope, const char *name, size_t size, bool tag)
 {
-    return &(tag ? scope->tags : scope->names)[scope_bucket(name, size)];
+    size_t bucket = scope_bucket(name, size);
+
+    return tag ? &scope->tags[bucket % FEW_BUCKETS] : &scope->names[bucket];
 }
 
 Entry *
