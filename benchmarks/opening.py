@@ -124,7 +124,7 @@ def again(seconds: float, number: int) -> list[Row]:
     uses = {
         "dict.get": Use({"o": {"add": opened.lookup("add")}}, "o.get(a)"),
         "plugin": Use({"o": opened}, "o.lookup(a)"),
-        "bind": Use({"o": opened.bind()}, "o.add"),
+        "bind": Use({"o": opened.bind("int64_t add(int64_t a, int64_t b);")}, "o.add"),
         "ctypes": Use({"o": library}, "o.add"),
     }
     lookup = measure(Operation("lookup", "lookup", "", "", {"a": "add"}), uses, seconds, number)

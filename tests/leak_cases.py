@@ -88,6 +88,15 @@ def _module_cases(case, failing, path, raw):
     case("identify", "file", _plugin.identify, raw["leaks.so"])
     failing("identify", "missing", _plugin.identify, b"/missing")
     failing("identify", "argument", _plugin.identify, "text")
+    entry, known = plugin.open(path["leaks.so"]), {}
+    known[entry._identity[:2]] = entry
+    case("known", "file", _plugin.known, known, path["leaks.so"])
+    case("known", "other", _plugin.known, known, raw["bare.so"])
+    case("known", "missing", _plugin.known, known, "/missing")
+    case("known", "surrogate", _plugin.known, known, "\ud800")
+    failing("known", "argument", _plugin.known, 1, "text")
+    case("own_lookup", "type", _plugin.own_lookup, type("Own", (_plugin.Library,), {}))
+    failing("own_lookup", "argument", _plugin.own_lookup, int)
     case("realpath", "file", _plugin.realpath, raw["leaks.so"])
     failing("realpath", "missing", _plugin.realpath, b"/missing")
     failing("realpath", "argument", _plugin.realpath, "text")

@@ -116,6 +116,7 @@ class TestMissing:
         """A file that may not be read is an OpenError with EACCES, and one in a closed folder is too."""
         script = """
 import errno, os, plugin, sys
+plugin.OpenError  # reads the errors while the package's files may be read
 if os.getuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 for path in sys.argv[1:]:

@@ -359,7 +359,8 @@ take_fast(const Argument *argument, PyObject *object, Registers *registers)
         }
         return false;
     case FAST_STRING:
-        if (fast_string(object, &string)) {
+    case FAST_BYTES:
+        if (argument->fast == FAST_STRING ? fast_string(object, &string) : fast_bytes(object, &string)) {
             place->p = (void *)(uintptr_t)string;
             return true;
         }

@@ -106,4 +106,15 @@ fast_string(PyObject *object, const char **value)
     return false;
 }
 
+/* Likewise those of a bytes object. */
+static inline bool
+fast_bytes(PyObject *object, const char **value)
+{
+    if (PyBytes_CheckExact(object)) {
+        *value = PyBytes_AS_STRING(object);
+        return strlen(*value) == (size_t)PyBytes_GET_SIZE(object);
+    }
+    return false;
+}
+
 #endif

@@ -96,6 +96,7 @@ typedef enum {
     FAST_DOUBLE,
     FAST_FLOAT,
     FAST_STRING,
+    FAST_BYTES,
 } Fast;
 
 typedef struct {

@@ -425,6 +425,9 @@ load_read(PyObject *module, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "O!yOiz", &PyType_Type, &type, &path, &shown, &mode, &declare)) {
         return NULL;
     }
+    if (state_errors(state) == NULL) {     /* what a call may have to say later, a host without rights could not read */
+        return NULL;
+    }
     if (!PyType_IsSubtype(type, state->library)) {
         PyErr_Format(PyExc_TypeError, "read() takes a type derived from Library, not %s", type->tp_name);
         return NULL;

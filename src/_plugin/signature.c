@@ -301,7 +301,7 @@ compile_pointer(Compiler *compiler, Argument *argument, const Field *field)
     }
     if (item->kind == TYPE_CHAR && item->is_const) {
         argument->conversion = CONVERT_STRING;
-        argument->fast = argument->bytes ? FAST_NOT : FAST_STRING;
+        argument->fast = argument->bytes ? FAST_BYTES : FAST_STRING;
         return 0;
     }
     if (item->kind == TYPE_STRUCT && field->dim_count == 0) {

@@ -75,6 +75,8 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name, "_errors")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if home == "_errors":
+        __import__(f"{__name__}._sentences")  # who names an error will want its sentence, maybe without the right to read
     value: object = getattr(__import__(f"{__name__}.{home}", fromlist=[name]), name)
     globals()[name] = value
     return value
@@ -82,3 +84,6 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+del TYPE_CHECKING
