@@ -132,9 +132,12 @@ module_exec(PyObject *module)
     state->structs = PyDict_New();
     state->enums = PyDict_New();
     state->stand_ins = PyDict_New();
-    state->life = life_new();
+    if (once_init(&state->making) < 0) {
+        return -1;
+    }
+    state->life = life_new(&state->making);
     if (state->not_found == NULL || state->structs == NULL || state->enums == NULL || state->stand_ins == NULL ||
-        state->life == NULL || once_init(&state->making) < 0 || end_at_exit(state->life) < 0) {
+        state->life == NULL || end_at_exit(state->life) < 0) {
         return -1;
     }
     if (add_type(module, &state->library, &library_spec, NULL) < 0 ||
@@ -202,6 +205,9 @@ module_free(void *module)
     ModuleState *state = PyModule_GetState(module);
 
     module_clear(module);
+    if (state->life != NULL) {
+        life_forget(state->life);  /* before the lock goes */
+    }
     once_free(&state->making);
     Py_CLEAR(state->stand_ins);    /* libraries look at it as long as they live */
     handle_free_spare(state);

@@ -209,8 +209,10 @@ typedef struct {
 void callback_failure(NativeError *error, int32_t code, bool with_type);
 
 /* The life of the current interpreter, and its end, after which callbacks return zero without being run.
- * The end waits, for a second at most, until the threads that Python does not know have left. */
-Life *life_new(void);
+ * The end waits, for a second at most, until the threads that Python does not know have left.  In the child of a fork
+ * `making` (borrowed until life_forget) is free again. */
+Life *life_new(Once *making);
+void life_forget(Life *life);
 void life_end(Life *life);
 
 /* ------------------------------------------------------------------ quick.c: callbacks of numbers */

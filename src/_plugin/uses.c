@@ -161,6 +161,17 @@ wait_a_moment(int round)
     return PyErr_CheckSignals();
 }
 
+/* Whether the thread that uses an object is gone: the process forked under its call, or the interpreter ends, which
+ * leaves it behind.  Calls unpin what they used with the interpreter, so that nobody else has any to do so. */
+static bool
+is_left_alone(void)
+{
+    PyThreadState *mine = PyThreadState_Get();
+
+    return is_finalizing() ||
+           (PyInterpreterState_ThreadHead(PyThreadState_GetInterpreter(mine)) == mine && PyThreadState_Next(mine) == NULL);
+}
+
 int
 handle_claim(HandleObject *handle, const Where *where)
 {
@@ -171,6 +182,9 @@ handle_claim(HandleObject *handle, const Where *where)
         if (handle_pins > 0 || SHARED_LOAD(handle->views) > 0) {
             return convert_fail(PyExc_ValueError, where, "the object is in use by a %s",
                                 SHARED_LOAD(handle->views) > 0 ? "view of its memory" : "call that is under way");
+        }
+        if (is_left_alone()) {
+            return convert_fail(PyExc_ValueError, where, "the object is in use by a call that will never end: its thread is gone");
         }
         if (wait_a_moment(round) < 0) {
             return -1;
