@@ -16,7 +16,7 @@
  *                                   handle.c record.c enum.c               objects of a plugin, and their types
  *                                   spot.c member.c items.c layout.c       typed memory
  *                                   symbol.c variable.c                    Symbol, Function, Variable
- *                                   library.c load.c facts.c               Plugin, open, inspect
+ *                                   library.c load.c tenant.c facts.c      Plugin, open, inspect
  */
 #include "_plugin/memory.h"
 
@@ -132,7 +132,7 @@ module_exec(PyObject *module)
     state->structs = PyDict_New();
     state->enums = PyDict_New();
     state->stand_ins = PyDict_New();
-    if (once_init(&state->making) < 0) {
+    if (once_init(&state->making) < 0 || tenant_init(state, module) < 0) {
         return -1;
     }
     state->life = life_new(&state->making);
@@ -208,6 +208,7 @@ module_free(void *module)
     if (state->life != NULL) {
         life_forget(state->life);  /* before the lock goes */
     }
+    registry_let_go(state->gil);   /* every object of ours holds the module: no call can follow */
     once_free(&state->making);
     Py_CLEAR(state->stand_ins);    /* libraries look at it as long as they live */
     handle_free_spare(state);

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import support
 from elf_driver import Driver, elf, header, source
-from hosting import mapped_files
 from elf_patch import DT_SONAME, Patch
+from hosting import mapped_files
 
 __all__ = ["elf"]
 

@@ -373,6 +373,10 @@ open_library(LibraryObject *library, const char *path, PyObject *shown, PyObject
     default:
         return PyErr_NoMemory();
     }
+    if (tenant_enter(library, shown) < 0) {
+        registry_abandon(library->entry);
+        return NULL;
+    }
     switch (map_library(library, path, reason)) {
     case NOT_LOADED:
         return raise_fact(library->state, "load_failed", "(OOy)", shown, library->path, reason);

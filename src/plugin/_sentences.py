@@ -158,6 +158,15 @@ def host_refused(path: Any, name: str, struct: str, missing: list[str]) -> Incom
     return incompatible(path, name, [reason])
 
 
+def other_gil(path: Any, name: str, function: str) -> IncompatiblePluginError:
+    """Nothing would keep the calls of two interpreters apart."""
+    reason = (
+        f"another interpreter, with another GIL, has it open, and {function} is marked neither plugin_threadsafe nor "
+        "plugin_blocking: calls of two interpreters could overlap in it"
+    )
+    return incompatible(path, name, [reason])
+
+
 def incompatible(path: Any, name: str, differences: list[str]) -> IncompatiblePluginError:
     """The plugin is not what the host asks for; every difference is named."""
     message = opening(path, f"{name}: {'; '.join(differences)}")
