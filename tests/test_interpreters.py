@@ -59,7 +59,7 @@ class TestOnce:
         shown = play(
             "for _ in range(3):\n"
             f"    other = create({kind!r})\n"
-            "    run(other, 'p = plugin.open(PATH); print(p.lookup(\"Inits\")(), p is plugin.open(PATH), p.lookup(\"first\")().Get())')\n"
+            '    run(other, \'p = plugin.open(PATH); print(p.lookup("Inits")(), p is plugin.open(PATH), p.lookup("first")().Get())\')\n'
             "    interpreters.destroy(other)\n"
             "print(plugin.open(PATH).lookup('Inits')())",
             build(manifest(MARKED)),
@@ -74,7 +74,7 @@ class TestOnce:
         shown = play(
             "print('no luck [code 3]' in refusal(plugin.open, PATH))\n"
             f"other = create({kind!r})\n"
-            "run(other, 'text = refusal(plugin.open, PATH); print(\"no luck [code 3]\" in text, \"previous\" in text)')",
+            'run(other, \'text = refusal(plugin.open, PATH); print("no luck [code 3]" in text, "previous" in text)\')',
             build(manifest(source)),
         )
 

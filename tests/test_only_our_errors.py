@@ -136,7 +136,12 @@ class TestLooking:
     @pytest.mark.parametrize("letter", ["x", "\u20ac", "\U0001f600"])
     def test_long(self, p, letter):
         """A name of a megabyte and declarations of megabytes give messages of some thousand characters, cut between two."""
-        for text in (letter * 10**6, f"int {letter * 10**6}(int)", f"int f(int {letter * 10**6});" * 2, "/*" + letter * 10**6):
+        for text in (
+            letter * 10**6,
+            f"int {letter * 10**6}(int)",
+            f"int f(int {letter * 10**6});" * 2,
+            "/*" + letter * 10**6,
+        ):
             for use in (p.lookup, p.declare, lambda text: p.lookup("integer", text), plugin.find_library):
                 attempt(use, text)
 

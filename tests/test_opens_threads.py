@@ -75,7 +75,7 @@ class TestMany:
 
     def test_different(self, build, tmp_path):
         """Libraries of their own open side by side, slow constructors and all, while Python code runs."""
-        slow = '#include <unistd.h>\n__attribute__((constructor)) static void construct(void) { usleep(4000); }\nint x;'
+        slow = "#include <unistd.h>\n__attribute__((constructor)) static void construct(void) { usleep(4000); }\nint x;"
         shown = play(
             """
 paths = [shutil.copy(sys.argv[1], f"{sys.argv[2]}/{i}.so") for i in range(64)]
@@ -100,7 +100,9 @@ print({kind for kind, text in log}, all("nobody_has_this" in text for kind, text
 os.replace(sys.argv[2], sys.argv[1])
 print(attempt(sys.argv[1]).lookup("x", "int").value)
 """,
-            build('int nobody_has_this(void);\n__attribute__((visibility("default"))) int (*f)(void) = nobody_has_this;'),
+            build(
+                'int nobody_has_this(void);\n__attribute__((visibility("default"))) int (*f)(void) = nobody_has_this;'
+            ),
             build('__attribute__((visibility("default"))) int x = 4;'),
         )
 
@@ -152,7 +154,7 @@ class TestRings:
 
     def opening(self, python, name, path, where, before=""):
         """A plugin that opens another from init or constructor."""
-        code = f'run_python("{before}attempt(\'{path}\')");'
+        code = f"run_python(\"{before}attempt('{path}')\");"
         head = "PLUGIN_INIT(void)" if where == "init" else "__attribute__((constructor)) static void construct(void)"
         return python(f"{head} {{ {code} }}", name)
 

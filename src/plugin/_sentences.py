@@ -221,12 +221,15 @@ def symbol_not_found(name: str, plugin: str, path: str, raw: bytes, declared: bo
 def declaration_refused(symbol: bytes, plugin: str, path: str, raw: bytes) -> DeclarationError:
     """A declaration cannot be used."""
     what = f"{_text(symbol)} of {plugin}" if symbol else f"declarations for {plugin}"
-    return DeclarationError(f"plugin: {what} ({quote(path)}): {_text(raw)}")
+    reason = raw.decode("utf-8", "ignore")  # a long name in it may have been cut amid a character
+    return DeclarationError(f"plugin: {what} ({quote(path)}): {reason}")
 
 
 def type_mismatch(name: str, plugin: str, path: str, asserted: str, declared: str) -> SymbolTypeError:
     """A type assertion failed; both sides are shown."""
-    return SymbolTypeError(f'plugin: {brief(name)} of {plugin} ({quote(path)}) is "{brief(declared)}", not "{brief(asserted)}"')
+    return SymbolTypeError(
+        f'plugin: {brief(name)} of {plugin} ({quote(path)}) is "{brief(declared)}", not "{brief(asserted)}"'
+    )
 
 
 def untyped(name: str, plugin: str, path: str) -> SymbolTypeError:
