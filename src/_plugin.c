@@ -16,7 +16,7 @@
  *                                   handle.c record.c enum.c               objects of a plugin, and their types
  *                                   spot.c member.c items.c layout.c       typed memory
  *                                   symbol.c variable.c                    Symbol, Function, Variable
- *                                   library.c load.c facts.c               Plugin, open, inspect
+ *                                   library.c load.c tenant.c facts.c      Plugin, open, inspect
  */
 #include "_plugin/memory.h"
 
@@ -146,9 +146,12 @@ module_exec(PyObject *module)
     state->structs = PyDict_New();
     state->enums = PyDict_New();
     state->stand_ins = PyDict_New();
-    state->life = life_new();
+    if (once_init(&state->making) < 0 || tenant_init(state, module) < 0) {
+        return -1;
+    }
+    state->life = life_new(&state->making);
     if (state->structs == NULL || state->enums == NULL || state->stand_ins == NULL ||
-        state->life == NULL || once_init(&state->making) < 0 || end_at_exit(state->life) < 0) {
+        state->life == NULL || end_at_exit(state->life) < 0) {
         return -1;
     }
     if (add_type(module, &state->library, &library_spec, NULL) < 0 ||
@@ -214,6 +217,10 @@ module_free(void *module)
     ModuleState *state = PyModule_GetState(module);
 
     module_clear(module);
+    if (state->life != NULL) {
+        life_forget(state->life);  /* before the lock goes */
+    }
+    registry_let_go(state->gil);   /* every object of ours holds the module: no call can follow */
     once_free(&state->making);
     Py_CLEAR(state->stand_ins);    /* libraries look at it as long as they live */
     handle_free_spare(state);

@@ -43,7 +43,7 @@ PLUGIN_FUNC(plugin_blocking int, in_place, (int (*f)(int n, void *data), void *d
 {
     return f(n, data);
 }
-PLUGIN_FUNC(void, begin, (int (*f)(int n, void *data) plugin_retained, void *data, int n))
+PLUGIN_FUNC(plugin_threadsafe void, begin, (int (*f)(int n, void *data) plugin_retained, void *data, int n))
 {
     start(&jobs[63], f, data, n);
 }
@@ -52,20 +52,20 @@ PLUGIN_FUNC(plugin_blocking int, finish, (void)) { pthread_join(jobs[63].thread,
 static Hook kept;
 static void *kept_data;
 static _Atomic int calls, zeros;
-PLUGIN_FUNC(void, keep, (int (*f)(int n, void *data) plugin_retained, void *data)) { kept = f; kept_data = data; }
-PLUGIN_FUNC(int, call_kept, (int n)) { return kept(n, kept_data); }
+PLUGIN_FUNC(plugin_threadsafe void, keep, (int (*f)(int n, void *data) plugin_retained, void *data)) { kept = f; kept_data = data; }
+PLUGIN_FUNC(plugin_threadsafe int, call_kept, (int n)) { return kept(n, kept_data); }
 static void *for_ever(void *unused)
 {
     (void)unused;
     for (;;) { if (kept(1, kept_data) == 0) { zeros++; } calls++; }
     return NULL;
 }
-PLUGIN_FUNC(void, call_for_ever, (int threads))
+PLUGIN_FUNC(plugin_threadsafe void, call_for_ever, (int threads))
 {
     pthread_t thread;
     while (threads--) { pthread_create(&thread, NULL, for_ever, NULL); pthread_detach(thread); }
 }
-PLUGIN_FUNC(int, call_count, (void)) { return calls; }
+PLUGIN_FUNC(plugin_threadsafe int, call_count, (void)) { return calls; }
 static int until_zero(void)
 {
     for (int i = 0; i < 2000 && zeros == 0; i++) { usleep(1000); }

@@ -17,13 +17,13 @@ EXTENSION = pathlib.Path(plugin._plugin.__file__)
 COUNTING = """
 #include <plugin.h>
 PLUGIN("example.com/counting", "1.0.0");
-PLUGIN_STRUCT(Counter, { int (*Count)(struct Counter *self); });
+PLUGIN_STRUCT(Counter, { plugin_threadsafe int (*Count)(struct Counter *self); });
 static int inits;
 static int count(struct Counter *self) { (void)self; return inits; }
 static struct Counter counter = {count};
 PLUGIN_INIT(void) { inits++; }
-PLUGIN_FUNC(int, Inits, (void)) { return inits; }
-PLUGIN_FUNC(struct Counter *, Get, (void)) { return &counter; }
+PLUGIN_FUNC(plugin_threadsafe int, Inits, (void)) { return inits; }
+PLUGIN_FUNC(plugin_threadsafe struct Counter *, Get, (void)) { return &counter; }
 """
 
 
@@ -198,7 +198,7 @@ class TestInterpreters:
 
     @pytest.mark.skipif(sys.version_info < (3, 12), reason="interpreters with a GIL of their own came with 3.12")
     def test_own_gil(self, build):
-        """So does an interpreter with a GIL of its own."""
+        """So does an interpreter with a GIL of its own, as all functions of the plugin are marked."""
         create = "'isolated'" if sys.version_info >= (3, 13) else "isolated=True"
 
         assert "done\n" == run(self.script(create, build(COUNTING)))

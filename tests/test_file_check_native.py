@@ -12,6 +12,7 @@ import pytest
 import support
 from elf_driver import Driver, elf, header, source
 from elf_patch import DT_SONAME, Patch
+from hosting import mapped_files
 
 __all__ = ["elf"]
 
@@ -85,10 +86,7 @@ class TestAccepted:
 
     def test_libc(self, elf: Driver) -> None:
         """A library that can be run as a program is a library: libc has an interpreter."""
-        path = next(
-            (Path(line.split()[-1]) for line in Path("/proc/self/maps").read_text().splitlines() if "libc.so" in line),
-            None,
-        )
+        path = next((name for name in mapped_files() if "/libc.so" in name), None)
         if path is None:
             pytest.skip("no libc.so in this process")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import support
 from elf_driver import Driver, elf, func, header, source
+from hosting import mapped_files
 
 __all__ = ["elf"]
 
@@ -175,9 +176,7 @@ class TestExports:
     def test_libc(self, elf: Driver, build: Build) -> None:
         """The exports of a large library are those that nm lists."""
         support.need("nm")
-        path = next(
-            (line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "/libc.so" in line), None
-        )
+        path = next((name for name in mapped_files() if "/libc.so" in name), None)
         if path is None:
             pytest.skip("no libc.so in this process")
         listed = {line.split()[-1] for line in support.run("nm", "-D", "--defined-only", path).splitlines()}

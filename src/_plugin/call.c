@@ -43,7 +43,7 @@ find_keyword(const Callee *callee, PyObject *keyword)
         }
     }
     PyErr_Clear();                 /* a surrogate in it: no parameter has that name */
-    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", callee->name, keyword);
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%.300U'", callee->name, keyword);
     return -1;
 }
 
@@ -85,7 +85,7 @@ order_arguments(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, P
             return -1;
         }
         if (ordered[python] != NULL) {
-            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", callee->name,
+            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%.300U'", callee->name,
                          PyTuple_GET_ITEM(kwnames, i));
             return -1;
         }

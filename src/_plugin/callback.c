@@ -9,11 +9,33 @@
 
 enum { END_WAIT = 1000 };          /* ms that the end waits for guests: a thread that is caught by it inside is lost */
 
-Life *
-life_new(void)
+static _Atomic(Life *) lives;
+
+/* Threads of the parent are gone: the end need not wait for guests, nor those who make a type for one who did. */
+static void
+after_fork_in_child(void)
 {
+    for (Life *life = atomic_load(&lives); life != NULL; life = life->older) {
+        atomic_store(&life->guests, 0);
+        if (life->making != NULL) {
+            once_after_fork(life->making);
+        }
+    }
+}
+
+static void
+watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
+Life *
+life_new(Once *making)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     Life *life = malloc(sizeof *life);     /* never freed: somebody may look at any time */
 
+    pthread_once(&once, watch_forks);
     if (life == NULL) {
         PyErr_NoMemory();
         return NULL;
@@ -21,7 +43,17 @@ life_new(void)
     life->interpreter = PyInterpreterState_Get();
     atomic_init(&life->ended, false);
     atomic_init(&life->guests, 0);
+    life->making = making;
+    life->older = atomic_load(&lives);
+    while (!atomic_compare_exchange_weak(&lives, &life->older, life)) {
+    }
     return life;
+}
+
+void
+life_forget(Life *life)
+{
+    life->making = NULL;
 }
 
 void

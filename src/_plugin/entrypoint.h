@@ -11,6 +11,8 @@ struct Life {
     PyInterpreterState *interpreter;
     atomic_bool ended;
     atomic_int guests;             /* threads that Python does not know, on their way in or inside */
+    Once *making;                  /* borrowed from the module; NULL when that is gone */
+    Life *older;                   /* of another interpreter */
 };
 
 #if defined(__aarch64__)

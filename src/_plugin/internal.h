@@ -33,6 +33,7 @@ struct ModuleState {
     void *spare[SPARE_MAX];        /* memory of objects of plugins that went, for those that come; see handle.c */
     int spare_count;
     bool calls_back;               /* shared: some plugin was given a callable, so any call of any may leave an exception */
+    int64_t gil;                   /* see tenant.c */
     Once making;                   /* held by the thread that makes struct types */
     PyTypeObject *library, *symbol, *function, *variable, *handle, *pointer, *structure, *items;
 };
@@ -213,8 +214,10 @@ typedef struct {
 void callback_failure(NativeError *error, int32_t code, bool with_type);
 
 /* The life of the current interpreter, and its end, after which callbacks return zero without being run.
- * The end waits, for a second at most, until the threads that Python does not know have left. */
-Life *life_new(void);
+ * The end waits, for a second at most, until the threads that Python does not know have left.  In the child of a fork
+ * `making` (borrowed until life_forget) is free again. */
+Life *life_new(Once *making);
+void life_forget(Life *life);
 void life_end(Life *life);
 
 /* ------------------------------------------------------------------ quick.c: callbacks of numbers */
@@ -489,6 +492,7 @@ struct LibraryObject {
     FileFacts facts;               /* owned */
     Scope *scope;                  /* owned */
     int mode;                      /* of dlopen */
+    bool is_guest;                 /* another GIL than this interpreter's guards its unmarked functions */
     PyObject *path;                /* owned, as all below: str, the real path */
     PyObject *name;                /* str */
     PyObject *version;             /* str or None */
@@ -568,6 +572,16 @@ PyObject *identity_tuple(const FileIdentity *identity);
 
 /* Raise the error for a file that elf_read refused; `shown` is the path as the caller wrote it.  NULL. */
 PyObject *file_refused(ModuleState *state, FileStatus status, int error, PyObject *shown, const char *reason);
+
+/* ------------------------------------------------------------------ tenant.c: one GIL for unmarked functions */
+
+int tenant_init(ModuleState *state, PyObject *module);             /* 0, or -1 with an exception */
+
+/* Before a reserved library is loaded: -1 with an exception if it has unmarked functions, and another GIL's. */
+int tenant_enter(LibraryObject *library, PyObject *shown);
+
+/* Whether such a function can be called here; else `reason` says why not. */
+bool tenant_may_call(const LibraryObject *library, const Prototype *prototype, char reason[REASON_MAX]);
 
 /* ------------------------------------------------------------------ facts.c: functions of the module */
 

@@ -47,12 +47,12 @@ encode_name(PyObject *name)
     if (bytes == NULL) {
         if (PyErr_ExceptionMatches(PyExc_UnicodeError)) {
             PyErr_Clear();
-            PyErr_Format(PyExc_ValueError, "%R is no name of a symbol: it cannot be encoded", name);
+            PyErr_Format(PyExc_ValueError, "%.300R is no name of a symbol: it cannot be encoded", name);
         }
         return NULL;
     }
     if (strlen(PyBytes_AS_STRING(bytes)) != (size_t)PyBytes_GET_SIZE(bytes)) {
-        PyErr_Format(PyExc_ValueError, "%R is no name of a symbol: it has an embedded null character", name);
+        PyErr_Format(PyExc_ValueError, "%.300R is no name of a symbol: it has an embedded null character", name);
         Py_CLEAR(bytes);
     }
     return bytes;
@@ -239,7 +239,7 @@ Library_lookup(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObje
                                                                                        : -1;
 
         if (number < 0 || number < nargs) {
-            PyErr_Format(PyExc_TypeError, "lookup() got %s argument '%U'", number < 0 ? "an unexpected keyword" : "twice the",
+            PyErr_Format(PyExc_TypeError, "lookup() got %s argument '%.300U'", number < 0 ? "an unexpected keyword" : "twice the",
                          keyword);
             return NULL;
         }

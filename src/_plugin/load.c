@@ -324,6 +324,34 @@ call_init(void *function, const Prototype *prototype, void *host, NativeError *e
     }
 }
 
+/* Whether the exception that is set asks the process to stop, and is no failure that somebody may catch by the way. */
+static bool
+is_order(void)
+{
+    return PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception);
+}
+
+/* What a callback left becomes the failure of init, but for Ctrl-C and the like, which are raised as they are. */
+static void
+take_exception(NativeError *error)
+{
+    PyObject *type, *value, *traceback;
+    bool keep = is_order();
+
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type != NULL && error->code == 0) {
+        PyErr_Restore(Py_NewRef(type), Py_XNewRef(value), Py_XNewRef(traceback));
+        callback_failure(error, REGISTRY_INTERRUPTED - 1, true);
+    }
+    if (keep) {
+        PyErr_Restore(type, value, traceback);
+        return;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+}
+
 /* The library's own init, as an unmarked call: with the GIL.  Returns how it ended. */
 static RegistryStatus
 run_init(LibraryObject *library, PyObject *host)
@@ -346,10 +374,7 @@ run_init(LibraryObject *library, PyObject *host)
             error.message[ERROR_MESSAGE_MAX - 1] = '\0';
         }
     }
-    if (PyErr_Occurred() && error.code == 0) {
-        callback_failure(&error, REGISTRY_INTERRUPTED - 1, true);
-    }
-    PyErr_Clear();                 /* what a callback left is a failure of init */
+    take_exception(&error);
     registry_initialised(library->entry, &error);
     return error.code != 0 ? REGISTRY_FAILED : REGISTRY_OK;
 }
@@ -381,7 +406,7 @@ initialise(LibraryObject *library, PyObject *shown, PyObject *host)
     case REGISTRY_RING:
         return raise_fact(library->state, "would_wait", "(OOy)", shown, library->name, reason);
     default:
-        return raise_init(library, shown, false);
+        return PyErr_Occurred() ? NULL : raise_init(library, shown, false);
     }
 }
 
@@ -402,6 +427,10 @@ open_library(LibraryObject *library, const char *path, PyObject *shown, PyObject
         return raise_init(library, shown, true);
     default:
         return PyErr_NoMemory();
+    }
+    if (tenant_enter(library, shown) < 0) {
+        registry_abandon(library->entry);
+        return NULL;
     }
     switch (map_library(library, path, reason)) {
     case NOT_LOADED:

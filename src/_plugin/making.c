@@ -119,6 +119,9 @@ info_of(LibraryObject *library, Struct *record, char reason[REASON_MAX])
 
     if (info == NULL) {
         once_enter(&library->state->making);
+        if (library->state->making.depth == 1 && library->pending != NULL) {
+            settle(library, false);        /* of a thread that the process forked under */
+        }
         info = library->pending != NULL ? name_type(library, record)
                : record_known(record) != NULL ? record_known(record) : make_types(library, record, reason);
         once_leave(&library->state->making);

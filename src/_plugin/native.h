@@ -354,6 +354,11 @@ RegistryStatus registry_initialise(Library *library, char reason[REASON_MAX]);
  * `error` is copied; code 0 is success. */
 void registry_initialised(Library *library, const NativeError *error);
 
+/* Take a reserved library's unmarked functions for the interpreters of one GIL, whose number is not negative: false if
+ * they are another's.  Let go of all that this GIL has; 0, the main one's, is never let go of. */
+bool registry_hold(Library *library, int64_t gil);
+void registry_let_go(int64_t gil);
+
 /* The remembered outcome of a failed init, which never changes; valid after FAILED and FAILED_BEFORE. */
 const NativeError *registry_failure(const Library *library);
 

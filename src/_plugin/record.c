@@ -357,7 +357,7 @@ set_member(PyObject *self, PyObject *name, PyObject *value)
 
     Py_XDECREF(member);
     if (!is_data) {
-        PyErr_Format(PyExc_TypeError, "%s() has no data member '%U'", ((HandleObject *)self)->info->record->name, name);
+        PyErr_Format(PyExc_TypeError, "%s() has no data member '%.300U'", ((HandleObject *)self)->info->record->name, name);
         return -1;
     }
     return PyObject_SetAttr(self, name, value);

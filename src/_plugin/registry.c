@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NO_GIL = -1 };
+
 typedef enum { RESERVED, INITIALISING, READY, FAILED } State;
 
 struct Library {
@@ -19,6 +21,7 @@ struct Library {
     size_t loading;                /* of these, inside dlopen; of use while RESERVED only */
     Library *opening;              /* while INITIALISING: what its init opens now, inside it or waiting for it */
     RegistryFrame init;            /* of the thread that runs init */
+    int64_t gil;                   /* whose calls of unmarked functions do not overlap */
     NativeError failure;
     char text[];
 };
@@ -190,6 +193,7 @@ add(const FileIdentity *identity, const char *path, const char *name)
     if (name != NULL) {
         library->name = memcpy(library->text + path_size, name, name_size);
     }
+    library->gil = NO_GIL;
     library->next = libraries;
     libraries = library;
     return library;
@@ -234,6 +238,28 @@ registry_reserve(const FileIdentity *identity, const char *path, const char *nam
     status = reserve(identity, path, name, library, reason);
     pthread_mutex_unlock(&mutex);
     return status;
+}
+
+bool
+registry_hold(Library *library, int64_t gil)
+{
+    bool held;
+
+    pthread_mutex_lock(&mutex);
+    library->gil = library->gil == NO_GIL ? gil : library->gil;
+    held = library->gil == gil;
+    pthread_mutex_unlock(&mutex);
+    return held;
+}
+
+void
+registry_let_go(int64_t gil)
+{
+    pthread_mutex_lock(&mutex);
+    for (Library *library = libraries; gil > 0 && library != NULL; library = library->next) {
+        library->gil = library->gil == gil ? NO_GIL : library->gil;
+    }
+    pthread_mutex_unlock(&mutex);
 }
 
 void

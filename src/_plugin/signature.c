@@ -513,7 +513,7 @@ compile(LibraryObject *library, const Prototype *prototype, const Struct *self, 
     if (!is_callback) {
         signature_pair(signature);
     }
-    failed = compile_result(&compiler);
+    failed = is_callback || tenant_may_call(library, prototype, reason) ? compile_result(&compiler) : -1;
     for (int i = 0; i < prototype->count && failed == 0; i++) {
         failed = compile_parameter(&compiler, i, i == 0 && takes_self(prototype, self));
     }

@@ -184,6 +184,36 @@ once_leave(Once *once)
 #define EXCLUSIVE_END(section)
 #endif
 
+/* In the child of a fork, before anything else runs there: another thread that had the lock is gone. */
+static inline void
+once_after_fork(Once *once)
+{
+    if (once_is_mine(once)) {
+        return;
+    }
+    if (PyThread_acquire_lock(once->lock, NOWAIT_LOCK)) {
+        PyThread_release_lock(once->lock);
+        return;
+    }
+    once->lock = PyThread_allocate_lock();         /* the old one stays: one that is held cannot be freed */
+    once->holder = 0;
+    once->depth = 0;
+    if (once->lock == NULL) {
+        Py_FatalError("no memory for a lock after fork");
+    }
+}
+
+/* Whether the process's Python ends: threads that let go of the interpreter do not get it back. */
+static inline bool
+is_finalizing(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing() != 0;
+#else
+    return _Py_IsFinalizing() != 0;
+#endif
+}
+
 /* The value of `key` as a new reference: 1; 0 and NULL without one; -1 and NULL with an exception. */
 static inline int
 dict_get(PyObject *dict, PyObject *key, PyObject **value)

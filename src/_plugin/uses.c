@@ -164,6 +164,17 @@ wait_a_moment(int round)
     return PyErr_CheckSignals();
 }
 
+/* Whether the thread that uses an object is gone: the process forked under its call, or the interpreter ends, which
+ * leaves it behind.  Calls unpin what they used with the interpreter, so that nobody else has any to do so. */
+static bool
+is_left_alone(void)
+{
+    PyThreadState *mine = PyThreadState_Get();
+
+    return is_finalizing() ||
+           (PyInterpreterState_ThreadHead(PyThreadState_GetInterpreter(mine)) == mine && PyThreadState_Next(mine) == NULL);
+}
+
 /* Those who use it now end: wait for them.  On failure it is as it was. */
 static int
 wait_for_uses(HandleObject *handle, const Where *where)
@@ -175,6 +186,10 @@ wait_for_uses(HandleObject *handle, const Where *where)
             SHARED_ADD(handle->uses, -CLAIMED);
             return convert_fail(PyExc_ValueError, where, "the object is in use by a %s",
                                 viewed ? "view of its memory" : "call that is under way");
+        }
+        if (is_left_alone()) {
+            SHARED_ADD(handle->uses, -CLAIMED);
+            return convert_fail(PyExc_ValueError, where, "the object is in use by a call that will never end: its thread is gone");
         }
         if (wait_a_moment(round) < 0) {
             SHARED_ADD(handle->uses, -CLAIMED);

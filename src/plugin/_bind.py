@@ -36,7 +36,7 @@ def check(library: _plugin.Library, interface: Any, shown: Any) -> None:
     elif _types.is_protocol(interface):
         differences = list(_protocol_differences(library, interface))
     else:
-        raise TypeError(f"an interface is a Protocol or C declarations, not {interface!r}")
+        raise TypeError(f"an interface is a Protocol or C declarations, not {_sentences.brief(repr(interface))}")
     if differences:
         raise _sentences.incompatible(shown, library.name, differences)
 

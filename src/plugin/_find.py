@@ -24,6 +24,8 @@ def find_library(name: str) -> str:
     Raises:
         PluginNotFoundError: the system's folders have no such library.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a library is a str, not {type(name).__name__}")
     found = search(name)
     if found is None:
         message = f"plugin.find_library({_sentences.quote(name)}): no such library in {', '.join(folders())}"

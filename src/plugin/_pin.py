@@ -29,7 +29,7 @@ def normal(sha256: str | bytes) -> str:
     if not isinstance(sha256, str):
         raise TypeError(f"plugin.open(): sha256 is str or bytes, not {type(sha256).__name__}")
     if len(sha256) != _HEX or not all(digit in "0123456789abcdefABCDEF" for digit in sha256):
-        raise ValueError(f"plugin.open(): sha256 has {_HEX} hexadecimal digits; it is {sha256!r}")
+        raise ValueError(f"plugin.open(): sha256 has {_HEX} hexadecimal digits; it is {_sentences.brief(repr(sha256))}")
     return sha256.lower()
 
 

@@ -27,11 +27,23 @@ if TYPE_CHECKING:
 # ---------------------------------------------------------------- how things are named in sentences
 
 
+_LONGEST = 1000
+"""Characters of what a caller gave, in a message; a path may have four times as many."""
+
+
+def brief(text: str, longest: int = _LONGEST) -> str:
+    """The text, its middle left out if it is too long to be read."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest // 2]}...{text[-longest // 4 :]}"
+
+
 def quote(path: Any) -> str:
     """The path in double quotes, with what cannot be printed escaped."""
     text = os.fsdecode(path) if isinstance(path, (str, bytes)) else str(path)
     if not text.isprintable():
         text = text.encode("unicode_escape").decode("ascii")
+    text = brief(text, 4 * _LONGEST)
     return f'"{text}"'
 
 
@@ -158,6 +170,15 @@ def host_refused(path: Any, name: str, struct: str, missing: list[str]) -> Incom
     return incompatible(path, name, [reason])
 
 
+def other_gil(path: Any, name: str, function: str) -> IncompatiblePluginError:
+    """Nothing would keep the calls of two interpreters apart."""
+    reason = (
+        f"another interpreter, with another GIL, has it open, and {function} is marked neither plugin_threadsafe nor "
+        "plugin_blocking: calls of two interpreters could overlap in it"
+    )
+    return incompatible(path, name, [reason])
+
+
 def incompatible(path: Any, name: str, differences: list[str]) -> IncompatiblePluginError:
     """The plugin is not what the host asks for; every difference is named."""
     message = opening(path, f"{name}: {'; '.join(differences)}")
@@ -189,7 +210,7 @@ def init_failed(path: Any, name: str, version: str | None, code: int, raw: bytes
 def symbol_not_found(name: str, plugin: str, path: str, raw: bytes, declared: bool) -> SymbolNotFoundError:
     """A lookup missed."""
     reason = _text(raw)
-    sentence = f"plugin: symbol {name} not found in plugin {plugin} ({quote(path)})"
+    sentence = f"plugin: symbol {brief(name)} not found in plugin {plugin} ({quote(path)})"
     if declared:
         sentence += ": it is declared, but not exported (is it hidden or static?)"
     if reason and "undefined symbol" not in reason:
@@ -200,18 +221,21 @@ def symbol_not_found(name: str, plugin: str, path: str, raw: bytes, declared: bo
 def declaration_refused(symbol: bytes, plugin: str, path: str, raw: bytes) -> DeclarationError:
     """A declaration cannot be used."""
     what = f"{_text(symbol)} of {plugin}" if symbol else f"declarations for {plugin}"
-    return DeclarationError(f"plugin: {what} ({quote(path)}): {_text(raw)}")
+    reason = raw.decode("utf-8", "ignore")  # a long name in it may have been cut amid a character
+    return DeclarationError(f"plugin: {what} ({quote(path)}): {reason}")
 
 
 def type_mismatch(name: str, plugin: str, path: str, asserted: str, declared: str) -> SymbolTypeError:
     """A type assertion failed; both sides are shown."""
-    return SymbolTypeError(f'plugin: {name} of {plugin} ({quote(path)}) is "{declared}", not "{asserted}"')
+    return SymbolTypeError(
+        f'plugin: {brief(name)} of {plugin} ({quote(path)}) is "{brief(declared)}", not "{brief(asserted)}"'
+    )
 
 
 def untyped(name: str, plugin: str, path: str) -> SymbolTypeError:
     """A symbol without a declaration was called or read."""
     return SymbolTypeError(
-        f"plugin: {name} of {plugin} ({quote(path)}) has no declared type; "
+        f"plugin: {brief(name)} of {plugin} ({quote(path)}) has no declared type; "
         f'give it one: lookup("{name}", "double (double)") or declare("double {name}(double x);")'
     )
 
