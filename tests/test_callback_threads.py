@@ -52,7 +52,8 @@ PLUGIN_FUNC(plugin_blocking int, finish, (void)) { pthread_join(jobs[63].thread,
 static Hook kept;
 static void *kept_data;
 static _Atomic int calls, zeros;
-PLUGIN_FUNC(plugin_threadsafe void, keep, (int (*f)(int n, void *data) plugin_retained, void *data)) { kept = f; kept_data = data; }
+PLUGIN_FUNC(plugin_threadsafe void, keep, (int (*f)(int n, void *data) plugin_retained, void *data))
+{ kept = f; kept_data = data; }
 PLUGIN_FUNC(plugin_threadsafe int, call_kept, (int n)) { return kept(n, kept_data); }
 static void *for_ever(void *unused)
 {

@@ -143,7 +143,7 @@ print(q.lookup("first")().get())
 
     @pytest.mark.parametrize("where", ["constructor", "init"])
     def test_open(self, path, build, where):
-        """An open that was under way is failed in the child, each time; there other plugins open, in the parent this one."""
+        """An open that was under way is failed in the child, each time; other plugins open there, and this one here."""
         code = 'run_python("begun.set(); go.wait(30)");'
         functions = {
             "constructor": f"__attribute__((constructor)) static void construct(void) {{ {code} }}",

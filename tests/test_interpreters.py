@@ -59,7 +59,8 @@ class TestOnce:
         shown = play(
             "for _ in range(3):\n"
             f"    other = create({kind!r})\n"
-            '    run(other, \'p = plugin.open(PATH); print(p.lookup("Inits")(), p is plugin.open(PATH), p.lookup("first")().Get())\')\n'
+            '    run(other, \'p = plugin.open(PATH); print(p.lookup("Inits")(), p is plugin.open(PATH),'
+            ' p.lookup("first")().Get())\')\n'
             "    interpreters.destroy(other)\n"
             "print(plugin.open(PATH).lookup('Inits')())",
             build(manifest(MARKED)),
@@ -139,7 +140,7 @@ class TestUnmarked:
 
     @own_gil
     def test_host_declares(self, build):
-        """Without a manifest the host's declarations count, given at open or later: what they do not mark is refused."""
+        """Without a manifest the host's declarations count, at open or later: what they do not mark is refused."""
         shown = play(
             "plugin.open(PATH, declare='int twice(int x);'); other = create('isolated')\n"
             "run(other, '''\n"

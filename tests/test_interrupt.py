@@ -43,7 +43,7 @@ class TestOpen:
         ids=["constructor", "init"],
     )
     def test_opens_again(self, build, slow):
-        """It is interrupted when it returns; a second open gives the plugin, whose code ran once, and the same each time."""
+        """It is interrupted when it returns; a second open gives the plugin, whose code ran once, the same again."""
         shown = run_host(
             HOST + "interrupt(); print(*timed(plugin.open, path))\n"
             "p = plugin.open(path); print(p.lookup('Inits')(), plugin.open(path) is p)",
@@ -67,7 +67,7 @@ class TestOpen:
         assert "KeyboardInterrupt True\n1 True\n" == shown
 
     def test_host_method(self, build):
-        """In a method of the host that init calls, it is raised as it is, not as an InitError; init has failed for good."""
+        """In a method of the host that init calls, it is raised as it is, not as InitError; init failed for good."""
         source = """
 PLUGIN_STRUCT(Host, { void (*Wait)(const Host *self); });
 PLUGIN_INIT(const Host *host, plugin_error *error) { (void)error; host->Wait(host); }
@@ -76,7 +76,8 @@ PLUGIN_INIT(const Host *host, plugin_error *error) { (void)error; host->Wait(hos
             HOST + "class Host:\n    def Wait(self):\n        time.sleep(0.45); signal.raise_signal(signal.SIGINT)\n"
             "host = Host(); print(*timed(plugin.open, path, host=host))\n"
             "try: plugin.open(path, host=host)\n"
-            "except plugin.InitError as error: print('KeyboardInterrupt' in str(error), '(previous failure)' in str(error))",
+            "except plugin.InitError as error:\n"
+            "    print('KeyboardInterrupt' in str(error), '(previous failure)' in str(error))",
             build(manifest(source)),
         )
 
@@ -89,7 +90,8 @@ class TestCall:
     SOURCE = SLEEP + manifest(
         "static int done; PLUGIN_FUNC(int, Done, (void)) { return done; }\n"
         "PLUGIN_FUNC(plugin_blocking int, wait_a_while, (void)) { sleep_half(); return ++done; }\n"
-        "PLUGIN_FUNC(plugin_blocking int, call, (int (*f)(void *data), void *data)) { int n = f(data); done++; return n; }"
+        "PLUGIN_FUNC(plugin_blocking int, call, (int (*f)(void *data), void *data))\n"
+        "{ int n = f(data); done++; return n; }"
     )
 
     def test_returns_first(self, build):
@@ -118,8 +120,8 @@ class TestCall:
     def test_callback(self, build):
         """In a callback it ends the callback, the native function goes on to its end, and then it is raised."""
         shown = run_host(
-            HOST
-            + "p = plugin.open(path).bind()\ninterrupt(0.5); print(*timed(p.call, lambda: time.sleep(30)))\nprint(p.Done())",
+            HOST + "p = plugin.open(path).bind()\ninterrupt(0.5)\n"
+            "print(*timed(p.call, lambda: time.sleep(30)))\nprint(p.Done())",
             build(self.SOURCE),
         )
 

@@ -35,10 +35,13 @@ class HostileStr(str):
 
 ODD = [
     None, True, -1, 2**63, 2**64, -(2**63) - 1, 10**5000, 1.5, math.nan, math.inf, -math.inf, 1j, "", "x", "\0", "a\0b",
-    "\ud800", "\udcff", "é" * 3000, "x" * 10**6, b"", b"x", b"\0", b"\xff" * 5000, bytearray(b"xy"), memoryview(b"abc")[::2],
+    "\ud800", "\udcff", "é" * 3000, "x" * 10**6, b"", b"x", b"\0", b"\xff" * 5000, bytearray(b"xy"),
+    memoryview(b"abc")[::2],
     array.array("d"), array.array("u", "abc"), (), (1, 2), [], [None], {}, {1}, object(), object, int, str, len,
-    NotImplemented, ..., Hostile(), type("Iter", (), {"__iter__": _raise})(), range(3), slice(1), plugin, plugin.PluginError,
-    "int", "int (", "int (int)", "int x[99999999999999]", "void (*(*(*(*f)(void))(void))(void))(void)", "struct", "(" * 9999,
+    NotImplemented, ..., Hostile(), type("Iter", (), {"__iter__": _raise})(), range(3), slice(1), plugin,
+    plugin.PluginError,
+    "int", "int (", "int (int)", "int x[99999999999999]", "void (*(*(*(*f)(void))(void))(void))(void)", "struct",
+    "(" * 9999,
     "int " * 99999, "%s%n", "int f(" + "int a," * 5000 + "int b)", "/" * 5000, "." * 300, "\u20ac" * 5000,
 ]  # fmt: skip
 SOURCE = """
@@ -135,7 +138,7 @@ class TestLooking:
 
     @pytest.mark.parametrize("letter", ["x", "\u20ac", "\U0001f600"])
     def test_long(self, p, letter):
-        """A name of a megabyte and declarations of megabytes give messages of some thousand characters, cut between two."""
+        """A name of a megabyte and declarations of megabytes give messages of some thousand characters."""
         for text in (
             letter * 10**6,
             f"int {letter * 10**6}(int)",
@@ -153,7 +156,7 @@ class TestUsing:
         "name", ["integer", "natural", "real", "flag", "text", "kind", "object", "pointer", "sum", "call", "first"]
     )
     def test_calls(self, p, name):
-        """Any object as an argument, by place and by keyword, and as one too many; a callable may raise what it wants."""
+        """Any object as an argument, by place and by keyword, and as one too many."""
         function = p.lookup(name)
         for value in ODD:
             if name == "call" and callable(value):

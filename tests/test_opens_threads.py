@@ -1,7 +1,7 @@
 """Opens of many threads, and constructors that sleep, want the GIL or open while others open: each ends.
 
-The loader runs constructors under a lock of its own.  Whoever waits for that lock with the GIL, while a constructor wants
-the GIL, waits for ever: each host here is a process of its own, with a time limit.
+The loader runs constructors under a lock of its own.  Whoever waits for that lock with the GIL, while a constructor
+wants the GIL, waits for ever: each host here is a process of its own, with a time limit.
 """
 
 import pytest
@@ -174,7 +174,7 @@ class TestRings:
     @pytest.mark.parametrize("first", ["constructor", "init"])
     @pytest.mark.parametrize("second", ["constructor", "init"])
     def test_crossing(self, python, tmp_path, first, second):
-        """Two threads open plugins that open each other, from constructors or inits: all end, and a refusal names both."""
+        """Two threads open plugins that open each other, from constructors or inits: all end, a refusal names both."""
         names, paths = [unique(), unique()], [tmp_path / "plugin_1.so", tmp_path / "plugin_2.so"]
         code = "begun.set(); time.sleep(0.2); "
         self.opening(python, names[0], paths[1], first, code)

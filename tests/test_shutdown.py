@@ -53,12 +53,14 @@ class Last:
 ENDS = {
     "daemons in calls": "for _ in range(4): daemon(p.slowly, p.make(), 60000)\ntime.sleep(0.1)",
     "daemons that begin and end calls": (
-        "def work():\n    thing = p.make()\n    while True: p.slowly(thing, 1)\nfor _ in range(4): daemon(work)\ntime.sleep(0.1)"
+        "def work():\n    thing = p.make()\n    while True: p.slowly(thing, 1)\n"
+        "for _ in range(4): daemon(work)\ntime.sleep(0.1)"
     ),
     "daemons in callbacks": "for _ in range(4): daemon(p.call, lambda: time.sleep(60))\ntime.sleep(0.1)",
     "daemons that open": (
         "import os, shutil\ndef work():\n"
-        "    for i in range(100000):\n        p2 = plugin.open(sys.argv[1]); p2.lookup('make')().Close(); p2.symbols['call']\n"
+        "    for i in range(100000):\n        p2 = plugin.open(sys.argv[1])\n"
+        "        p2.lookup('make')().Close(); p2.symbols['call']\n"
         "for _ in range(3): daemon(work)\ntime.sleep(0.1)"
     ),
     "plugin's threads in callbacks": (
@@ -66,7 +68,8 @@ ENDS = {
         "p.keep(f); p.begin(3)\nwhile len(seen) < 50: time.sleep(0.001)"
     ),
     "atexit": (
-        "thing = p.make()\natexit.register(lambda: print(thing.Use(), p.call(lambda: 3), plugin.open(sys.argv[1]).lookup('make') is p.make))"
+        "thing = p.make()\nsame = lambda: plugin.open(sys.argv[1]).lookup('make') is p.make\n"
+        "atexit.register(lambda: print(thing.Use(), p.call(lambda: 3), same()))"
     ),
     "destructors": (
         "thing, p.text.value = p.make(), 'from Python'\nsys.last = Last(lambda: (thing.Use(), thing.Close()))\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno as codes
 import os
 
+from plugin._brief import brief as brief
+from plugin._brief import quote as quote
 from plugin._errors import (
     AlreadyLoadedError,
     CallError,
@@ -25,26 +27,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 # ---------------------------------------------------------------- how things are named in sentences
-
-
-_LONGEST = 1000
-"""Characters of what a caller gave, in a message; a path may have four times as many."""
-
-
-def brief(text: str, longest: int = _LONGEST) -> str:
-    """The text, its middle left out if it is too long to be read."""
-    if len(text) <= longest:
-        return text
-    return f"{text[: longest // 2]}...{text[-longest // 4 :]}"
-
-
-def quote(path: Any) -> str:
-    """The path in double quotes, with what cannot be printed escaped."""
-    text = os.fsdecode(path) if isinstance(path, (str, bytes)) else str(path)
-    if not text.isprintable():
-        text = text.encode("unicode_escape").decode("ascii")
-    text = brief(text, 4 * _LONGEST)
-    return f'"{text}"'
 
 
 def opening(path: Any, reason: str, verb: str = "open") -> str:
