@@ -37,7 +37,7 @@ ODD = [
     None, True, -1, 2**63, 2**64, -(2**63) - 1, 10**5000, 1.5, math.nan, math.inf, -math.inf, 1j, "", "x", "\0", "a\0b",
     "\ud800", "\udcff", "é" * 3000, "x" * 10**6, b"", b"x", b"\0", b"\xff" * 5000, bytearray(b"xy"),
     memoryview(b"abc")[::2],
-    array.array("d"), array.array("u", "abc"), (), (1, 2), [], [None], {}, {1}, object(), object, int, str, len,
+    array.array("d"), array.array("B", b"abc"), (), (1, 2), [], [None], {}, {1}, object(), object, int, str, len,
     NotImplemented, ..., Hostile(), type("Iter", (), {"__iter__": _raise})(), range(3), slice(1), plugin,
     plugin.PluginError,
     "int", "int (", "int (int)", "int x[99999999999999]", "void (*(*(*(*f)(void))(void))(void))(void)", "struct",

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LONGEST = 1000
-"""Characters of what a caller gave, in a message; a path may have four times as many."""
+"""Characters of what a caller gave, in a message; a path may have five times as many."""
 
 
 def brief(text: str, longest: int = _LONGEST) -> str:
@@ -24,5 +24,5 @@ def quote(path: Any) -> str:
     text = os.fsdecode(path) if isinstance(path, (str, bytes)) else str(path)
     if not text.isprintable():
         text = text.encode("unicode_escape").decode("ascii")
-    text = brief(text, 4 * _LONGEST)
+    text = brief(text, 5 * _LONGEST)
     return f'"{text}"'
