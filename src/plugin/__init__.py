@@ -76,7 +76,7 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if home == "_errors":
-        __import__(f"{__name__}._sentences")  # who names an error will want its sentence, maybe without the right to read
+        __import__(f"{__name__}._sentences")  # who names an error wants its sentence, perhaps without rights to read
     value: object = getattr(__import__(f"{__name__}.{home}", fromlist=[name]), name)
     globals()[name] = value
     return value

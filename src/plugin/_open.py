@@ -213,9 +213,13 @@ def encode(path: "Any", verb: str = "open") -> tuple[str | bytes, bytes]:
 
 def _check_options(mode: int | None, on_change: str) -> None:
     if on_change not in ("error", "keep"):
-        raise ValueError(f'plugin.open(): on_change is "error" or "keep", not {_sentences.brief(repr(on_change))}')
+        from plugin import _brief
+
+        raise ValueError(f'plugin.open(): on_change is "error" or "keep", not {_brief.brief(repr(on_change))}')
     if mode is not None and (not isinstance(mode, int) or not mode & (RTLD_NOW | RTLD_LAZY)):
-        raise ValueError(f"plugin.open(): mode needs RTLD_NOW or RTLD_LAZY; it is {_sentences.brief(repr(mode))}")
+        from plugin import _brief
+
+        raise ValueError(f"plugin.open(): mode needs RTLD_NOW or RTLD_LAZY; it is {_brief.brief(repr(mode))}")
 
 
 def _real(encoded: bytes, shown: str | bytes, identity: tuple[int, int, int, int]) -> bytes:
