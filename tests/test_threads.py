@@ -156,12 +156,12 @@ class TestFirst:
 
         assert [i + 5 for i in range(200)] == [p.lookup(f"f{i}")(5) for i in range(200)]
 
-    def test_open(self, tmp_path_factory):
+    @pytest.mark.parametrize("_", range(4))
+    def test_open(self, tmp_path_factory, _):
         """Threads that open one file get one Plugin, each time."""
-        for _ in range(4):
-            path = compiled(tmp_path_factory, manifest("PLUGIN_FUNC(int, f, (void)) { return 1; }", unique()))
+        path = compiled(tmp_path_factory, manifest("PLUGIN_FUNC(int, f, (void)) { return 1; }", unique()))
 
-            assert 1 == len(identities([[opened] for opened in together(lambda n, path=path: plugin.open(path))]))
+        assert 1 == len(identities([[opened] for opened in together(lambda n: plugin.open(path))]))
 
 
 class TestObjects:

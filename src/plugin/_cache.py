@@ -21,7 +21,8 @@ _by_path: "dict[str, Plugin[Any]]" = {}
 
 def known(path: object) -> "Plugin[Any] | None":
     """The plugin that was opened from the file at this path (str or bytes), if it is unchanged: the short way."""
-    return _plugin.known(_by_file, path)  # type: ignore[no-any-return]
+    found: Plugin[Any] | None = _plugin.known(_by_file, path)
+    return found
 
 
 def by_file(identity: "Identity") -> "Plugin[Any] | None":
