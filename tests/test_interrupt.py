@@ -7,6 +7,7 @@ from hosting import manifest, run_host
 HOST = """
 import os, signal, sys, threading, time
 import plugin
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may ignore it
 path = sys.argv[1]
 def interrupt(seconds=0.2):
     "Send this process SIGINT, as a terminal does, while the main thread is somewhere."

@@ -69,6 +69,15 @@ class TestRefused:
         """So is an absolute symbol whose value is 0."""
         missed(plugin.open(build("int x;", "-Wl,--defsym,nothing=0")), "nothing", "NULL")
 
+    def test_version_name(self, build, tmp_path):
+        """The name of a version, which stands among the symbols, is none."""
+        script = tmp_path / "map"
+        script.write_text("VERS_1 { global: x; local: *; };")
+        p = plugin.open(build(EXPORT + "int x = 3;", f"-Wl,--version-script={script}"))
+
+        missed(p, "VERS_1")
+        assert 3 == p.lookup("x", "int").value
+
     def test_ifunc(self, build):
         """A function whose address a resolver chooses is called where the resolver says."""
         source = "static int two(void) { return 2; } static void *resolve(void) { return two; }\n"
