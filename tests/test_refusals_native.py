@@ -35,6 +35,9 @@ class TestCalls:
             ("union U { int x; } *f(void);", ["union"]),
             ("typedef union { int x; } U;", ["union"]),
             ("union U f(void);", ["U", "PLUGIN_DECLARE"]),
+            ("struct _Bool { int x; };", ["keyword", "_Bool"]),
+            ("struct int;", ["keyword", "int"]),
+            ("enum void { A };", ["keyword", "void"]),
         ],
     )
     def test_types(self, parser: Parser, text: str, words: list[str]) -> None:

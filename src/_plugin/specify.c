@@ -307,6 +307,25 @@ choose_enum_type(Type *type, const Enum *enumeration)
 }
 
 /* `enum` was read. */
+/* The name behind `struct` or `enum`: what is spelled without those words must not read as something else. */
+static Token
+read_tag(Parser *parser)
+{
+    static const char *const keywords[] = {
+        "_Bool", "char", "const", "double", "enum", "extern", "float", "inline", "int", "long", "register", "restrict",
+        "short", "signed", "static", "struct", "typedef", "union", "unsigned", "void", "volatile",
+    };
+    const Token tag = parser->token;
+
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
+        if (lex_is(parser, keywords[i])) {
+            parse_fail_near(parser, "a keyword of C is no name of a type");
+        }
+    }
+    lex_next(parser);
+    return tag;
+}
+
 static const Type *
 read_enum(Parser *parser)
 {
@@ -318,9 +337,8 @@ read_enum(Parser *parser)
     }
     enumeration = parse_alloc(parser, sizeof *enumeration);
     if (parser->token.kind == TOKEN_NAME) {
-        const Token tag = parser->token;
+        const Token tag = read_tag(parser);
 
-        lex_next(parser);
         if (!lex_is(parser, "{")) {
             return scope_type(parser, tag.start, tag.size, true);
         }
@@ -362,9 +380,8 @@ read_struct(Parser *parser)
     while (skip_noise(parser)) {
     }
     if (parser->token.kind == TOKEN_NAME) {
-        const Token tag = parser->token;
+        const Token tag = read_tag(parser);
 
-        lex_next(parser);
         if (!lex_is(parser, "{")) {
             return scope_type(parser, tag.start, tag.size, true);
         }
