@@ -5,7 +5,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hosting import manifest
+from hosting import manifest, unique
 from natives import compiled
 
 import plugin
@@ -177,3 +177,17 @@ class TestFailures:
 
         x.append(3)
         assert 8.0 == p.lookup("fDPPN")(x, y)
+
+
+class TestCallbacks:
+    """Ready-made entry points of callbacks."""
+
+    @pytest.mark.parametrize("parameters", ["int64_t x", "double x", "int64_t x, double y", "double x, double y"])
+    @pytest.mark.parametrize("result", ["int64_t", "int32_t", "double"])
+    def test_lost_data(self, tmp_path_factory, result, parameters):
+        """Where the plugin gives NULL back instead of the data, the callback is zero and nothing is called."""
+        values = ", ".join(["3"] * (parameters.count(",") + 1))
+        text = f"PLUGIN_FUNC({result}, f, ({result} (*call)({parameters}, void *data), void *data))"
+        path = compiled(tmp_path_factory, manifest(f"{text} {{ (void)data; return call({values}, NULL); }}", unique()))
+
+        assert 0 == plugin.open(path).lookup("f")(lambda *_: 7)

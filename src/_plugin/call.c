@@ -97,10 +97,9 @@ order_arguments(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, P
 /* ------------------------------------------------------------------ results */
 
 static PyObject *
-null_result(const Frame *frame, const char *what)
+null_result(const LibraryObject *library, const char *owner, const char *what)
 {
-    return raise_fact(frame->callee->library->state, "null_result", "(sOOs)", frame->callee->name,
-                      frame->callee->library->name, frame->callee->library->version, what);
+    return raise_fact(library->state, "null_result", "(sOOs)", owner, library->name, library->version, what);
 }
 
 /* What a pointer that the plugin handed out becomes.  An owned one is ours from here on, whatever happens. */
@@ -114,7 +113,8 @@ take_pointer(Frame *frame, const Argument *argument, Conversion conversion, void
         if (argument->nullable) {
             Py_RETURN_NONE;
         }
-        return null_result(frame, argument->field != NULL && argument->field->name != NULL ? argument->field->name : "");
+        return null_result(library, frame->callee->name,
+                           argument->field != NULL && argument->field->name != NULL ? argument->field->name : "");
     }
     if (conversion == CONVERT_STRING) {
         frame->where.name = NULL;
@@ -294,7 +294,7 @@ call_give_handle(const Signature *signature, LibraryObject *library, const char 
         if (result->nullable) {
             Py_RETURN_NONE;
         }
-        return raise_fact(library->state, "null_result", "(sOOs)", owner, library->name, library->version, "");
+        return null_result(library, owner, "");
     }
     if (library == signature->library) {
         return handle_new(library, result->type, pointer, parent, &signature->release, result->owned);
@@ -326,7 +326,7 @@ call_give_string(const Signature *signature, const LibraryObject *library, const
     if (signature->result.nullable) {
         Py_RETURN_NONE;
     }
-    return raise_fact(library->state, "null_result", "(sOOs)", owner, library->name, library->version, "");
+    return null_result(library, owner, "");
 }
 
 /* Put an argument where it goes, if it is as usual: in one store of 8 bytes, as what is stored in parts and loaded whole

@@ -73,33 +73,43 @@ take_result(Closure *closure, PyObject *result)
     return value;
 }
 
-/* Numbers in, a number out, on the thread that made the call: there is nothing to attach and nothing to give back. */
+/* Call with `count` arguments behind objects[0]; NULL among them is a failure, which leaves the value zero. */
+static inline Value
+call_with(Closure *closure, PyObject **objects, size_t count)
+{
+    PyObject *result = NULL;
+    Value value = {0};
+    bool whole = true;
+
+    for (size_t i = 1; i <= count; i++) {
+        whole = whole && objects[i] != NULL;
+    }
+    if (whole) {
+        result = PyObject_Vectorcall(closure->callable, objects + 1, count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    }
+    for (size_t i = 1; i <= count; i++) {
+        Py_XDECREF(objects[i]);
+    }
+    return result != NULL ? take_result(closure, result) : value;
+}
+
+/* Numbers in, a number out. */
 static inline Value
 run_quick(Closure *closure, const Registers *registers)
 {
     const Signature *signature = closure->signature;
-    PyObject *objects[PARAMS_MAX + 1], *result = NULL;
+    PyObject *objects[PARAMS_MAX + 1];
     size_t count = 0;
-    Value value = {0};
-    bool failed = false;
 
     objects[0] = objects[1] = NULL;
-    for (int i = 0; i < signature->count && !failed; i++) {
+    for (int i = 0; i < signature->count; i++) {
         const Argument *argument = &signature->arguments[i];
 
         if (argument->python >= 0) {
             objects[++count] = number_of(argument, registers_value(registers, argument));
-            failed = objects[count] == NULL;
         }
     }
-    if (!failed) {
-        result = PyObject_Vectorcall(closure->callable, objects + 1, count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-        failed = result == NULL;
-    }
-    for (; count > 0; count--) {
-        Py_XDECREF(objects[count]);
-    }
-    return failed ? value : take_result(closure, result);
+    return call_with(closure, objects, count);
 }
 
 Value
@@ -130,26 +140,6 @@ callback_run(Closure *closure, const Registers *registers)
 #define GIVE_J i
 #define GIVE_D d
 
-/* Call with `count` arguments behind objects[0]; NULL among them is a failure, which leaves the value zero. */
-static inline Value
-call_with(Closure *closure, PyObject **objects, size_t count)
-{
-    PyObject *result = NULL;
-    Value value = {0};
-    bool whole = true;
-
-    for (size_t i = 1; i <= count; i++) {
-        whole = whole && objects[i] != NULL;
-    }
-    if (whole) {
-        result = PyObject_Vectorcall(closure->callable, objects + 1, count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    }
-    for (size_t i = 1; i <= count; i++) {
-        Py_XDECREF(objects[i]);
-    }
-    return result != NULL ? take_result(closure, result) : value;
-}
-
 #define PUT(number, kind)                                                                                        \
     call_put(&registers, &closure->signature->arguments[number], (Value){.FIELD_##kind = a##number});
 
@@ -158,6 +148,9 @@ call_with(Closure *closure, PyObject **objects, size_t count)
     {                                                                                                              \
         Closure *closure = data;                                                                                   \
                                                                                                                    \
+        if (closure == NULL) {                                                                                     \
+            return 0;                                                                                              \
+        }                                                                                                          \
         if (is_at_home(closure)) {                                                                                 \
             PyObject *objects[] = {NULL, MAKE_##a(a0)};                                                            \
                                                                                                                    \
@@ -172,6 +165,9 @@ call_with(Closure *closure, PyObject **objects, size_t count)
     {                                                                                                              \
         Closure *closure = data;                                                                                   \
                                                                                                                    \
+        if (closure == NULL) {                                                                                     \
+            return 0;                                                                                              \
+        }                                                                                                          \
         if (is_at_home(closure)) {                                                                                 \
             PyObject *objects[] = {NULL, MAKE_##a(a0), MAKE_##b(a1)};                                              \
                                                                                                                    \
