@@ -114,6 +114,7 @@ convert_address(Frame *frame, const Argument *argument, PyObject *object, Value 
     }
     switch (PyLong_Check(object) ? 0 : convert_foreign_pointer(object, &value->p)) {
     case 1:
+        native_may_call_python();          /* it may be a callback of theirs */
         if (value->p == NULL && !argument->nullable) {
             return convert_fail(PyExc_ValueError, &frame->where, "the pointer is NULL; only plugin_nullable takes that");
         }
@@ -283,7 +284,7 @@ start_callback(Frame *frame, const Argument *argument, int number, PyObject *obj
     }
     frame->closure_count += !argument->retained;
     data->p = closure;
-    SHARED_STORE(callee->library->state->calls_back, true);
+    native_may_call_python();
     return 0;
 }
 

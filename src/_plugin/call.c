@@ -228,7 +228,7 @@ call_failed(const LibraryObject *library, const char *owner, const NativeError *
 {
     char message[ERROR_MESSAGE_MAX];
 
-    if (SHARED_LOAD(library->state->calls_back) && PyErr_Occurred()) {
+    if (native_calls_python() && PyErr_Occurred()) {
         return;
     }
     memcpy(message, error->message, sizeof message);
@@ -241,7 +241,7 @@ finish(Frame *frame, Value value, PyObject *const *args)
 {
     const Signature *signature = frame->signature;
     const LibraryObject *library = frame->callee->library;
-    bool raised = SHARED_LOAD(library->state->calls_back) && PyErr_Occurred();       /* by a callback of this call */
+    bool raised = native_calls_python() && PyErr_Occurred();       /* by a callback of this call */
     bool failed = signature->has_error && frame->error.code != 0;
 
     if (failed) {
@@ -389,7 +389,7 @@ call_simple(const Signature *signature, void *address, const LibraryObject *libr
         }
     }
     value = invoke(signature, address, library, &registers);
-    if (SHARED_LOAD(library->state->calls_back) && PyErr_Occurred()) {
+    if (native_calls_python() && PyErr_Occurred()) {
         return NULL;
     }
     switch ((Fast)signature->result.fast) {
@@ -515,6 +515,15 @@ call_function(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyO
         return call_by_name(callee, args, nargs, kwnames);
     }
     return call_ordered(callee, args);
+}
+
+PyObject *
+call_vector(PyObject *function, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    const PyCFunctionObject *builtin = (const PyCFunctionObject *)function;
+    FastCall call = (FastCall)(void (*)(void))builtin->m_ml->ml_meth;
+
+    return call(builtin->m_self, args, PyVectorcall_NARGS(nargsf), kwnames);
 }
 
 PyObject *

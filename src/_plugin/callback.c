@@ -11,6 +11,8 @@ enum { END_WAIT = 1000 };          /* ms that the end waits for guests: a thread
 
 static _Atomic(Life *) lives;
 
+bool callback_given;
+
 /* Threads of the parent are gone: the end need not wait for guests, nor those who make a type for one who did. */
 static void
 after_fork_in_child(void)

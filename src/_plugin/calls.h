@@ -66,11 +66,18 @@ registers_value(const Registers *registers, const Argument *argument)
 /* What the interpreter calls: METH_FASTCALL | METH_KEYWORDS. */
 typedef PyObject *(*FastCall)(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
+/* METH_FASTCALL alone: of a function that takes nothing. */
+typedef PyObject *(*BareCall)(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
+
 typedef struct Method Method;
 
 /* A call with as many arguments as the method wants, none by keyword, of an object that is open; `address` is that of
  * the member's function. */
 typedef PyObject *(*MethodCall)(HandleObject *self, void *address, const Method *method, PyObject *const *args);
+
+/* What is called instead of a built-in function's own way from anywhere but a specialised place, as `map` does: straight
+ * to its METH_FASTCALL | METH_KEYWORDS function, which is careful itself. */
+PyObject *call_vector(PyObject *function, PyObject *const *args, size_t nargsf, PyObject *kwnames);
 
 /* A MethodCall for all signatures. */
 PyObject *call_method(HandleObject *self, void *address, const Method *method, PyObject *const *args);
@@ -92,13 +99,21 @@ void call_failed(const LibraryObject *library, const char *owner, const NativeEr
 
 PyObject *call_function(const Callee *callee, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
+/* ------------------------------------------------------------------ scalars.c: numbers of all types */
+
+/* Fill in the plan of a signature of numbers alone; of others it stays empty. */
+void scalars_plan(Signature *signature);
+
+/* The C function for such a signature, whose `self` is a Function; NULL for others. */
+FastCall scalars_function(const Signature *signature);
+
 /* ------------------------------------------------------------------ ready.c: the commonest signatures */
 
 /* Fill in which values of a number need no more than a look at them. */
 void ready_grade(Argument *argument, const Type *type);
 
-/* The C function that was made for the signature, whose `self` is a Function, or NULL. */
-FastCall ready_function(const Signature *signature);
+/* Fill in the C function that was made for the signature, whose `self` is a Function; false if there is none. */
+bool ready_function(const Signature *signature, PyMethodDef *definition);
 
 /* The same for a method, or NULL. */
 MethodCall ready_method(const Signature *signature);

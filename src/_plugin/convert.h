@@ -65,6 +65,9 @@ int convert_foreign_pointer(PyObject *object, void **address);
 
 /* ------------------------------------------------------------------ what nearly all arguments are, without a call */
 
+/* Where the compiler cannot tell which way is the usual one, and it matters. */
+#define LIKELY(condition) __builtin_expect(condition, 1)
+
 /* The value of an int of one digit, which fits 32 bits. */
 static inline bool
 fast_integer(PyObject *object, int64_t *value)

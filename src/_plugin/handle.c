@@ -29,7 +29,7 @@ handle_release(LibraryObject *library, const Release *release, void *address)
     if (release->how == RELEASE_NONE || function == NULL) {
         return;
     }
-    if ((release->takes_error || SHARED_LOAD(library->state->calls_back)) && PyErr_Occurred()) {
+    if ((release->takes_error || native_calls_python()) && PyErr_Occurred()) {
         PyErr_Fetch(&type, &value, &traceback);
     }
     error.code = 0;
@@ -46,7 +46,7 @@ handle_release(LibraryObject *library, const Release *release, void *address)
         raise_fact(library->state, "call_failed", "(sOOiy)", "the destructor", library->name, library->version,
                    (int)error.code, error.message);
     }
-    if ((error.code != 0 || SHARED_LOAD(library->state->calls_back)) && PyErr_Occurred()) {     /* that, or what a callback left */
+    if ((error.code != 0 || native_calls_python()) && PyErr_Occurred()) {     /* that, or what a callback left */
         PyErr_WriteUnraisable((PyObject *)library);
     }
     if (type != NULL) {
@@ -122,14 +122,16 @@ handle_new(LibraryObject *library, const Type *type, void *address, HandleObject
            bool owned)
 {
     const StructInfo *info = type != NULL ? record_known(type->record) : NULL;
-    PyObject *known = info != NULL ? implement_find(library->state, address) : NULL;
     HandleObject *handle;
 
-    if (known != NULL || PyErr_Occurred()) {       /* a Python object that the plugin hands back */
-        return known;
+    if (info != NULL && PyDict_GET_SIZE(library->state->stand_ins) > 0) {
+        PyObject *known = implement_find(library->state, address);
+
+        if (known != NULL || PyErr_Occurred()) {   /* a Python object that the plugin hands back */
+            return known;
+        }
     }
     handle = allocate(info != NULL ? info->type : library->state->pointer, library, address, release, owned);
-
     if (handle != NULL) {
         handle->parent = (HandleObject *)Py_XNewRef((PyObject *)parent);
         handle->name = type != NULL ? type->name : NULL;
@@ -400,6 +402,7 @@ Pointer_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
         return NULL;
     }
     address = PyLong_AsVoidPtr(number);
+    native_may_call_python();      /* whatever it is */
     if (address == NULL) {
         if (!PyErr_Occurred()) {
             PyErr_SetString(PyExc_ValueError, "Pointer(): the address is 0; None stands for NULL");

@@ -256,7 +256,7 @@ implement(LibraryObject *library, const StructInfo *info, PyObject *object, cons
     stand_in->library = (LibraryObject *)Py_NewRef((PyObject *)library);
     stand_in->object = Py_NewRef(object);
     *structure = stand_in->structure;
-    SHARED_STORE(library->state->calls_back, true);
+    native_may_call_python();
     if (fill(stand_in, where) < 0 || enter(library->state, stand_in->structure) < 0) {
         Py_CLEAR(capsule);
     }

@@ -32,7 +32,6 @@ struct ModuleState {
     Life *life;                    /* of the interpreter; never freed */
     void *spare[SPARE_MAX];        /* memory of objects of plugins that went, for those that come; see handle.c */
     int spare_count;
-    bool calls_back;               /* shared: some plugin was given a callable, so any call of any may leave an exception */
     int64_t gil;                   /* see tenant.c */
     Once making;                   /* held by the thread that makes struct types */
     PyTypeObject *library, *symbol, *function, *variable, *handle, *pointer, *structure, *items;
@@ -131,6 +130,20 @@ typedef struct {
     bool overlaps;                 /* threadsafe: as Signature's is_exclusive is not */
 } Release;
 
+enum { SCALARS_MAX = 8 };
+
+/* What the calls of scalars.c need to know.  It stands in the Signature itself: a look elsewhere costs a nanosecond. */
+typedef struct {
+    uint8_t integers, floats;      /* how many */
+    uint8_t from[SCALARS_MAX];     /* numbers of the arguments: all integers, then all floating-point ones */
+    uint8_t bools;                 /* bits: which of the former are bool */
+    uint8_t narrow;                /* bits: which of the latter are float */
+    uint8_t give;                  /* see there; 0 where there is no plan */
+    struct {
+        uint64_t least, span;      /* as Argument's, of 8 bytes: the machine compares with those in place */
+    } ranges[SCALARS_MAX];
+} Plan;
+
 struct Signature {
     LibraryObject *library;        /* borrowed: the one that it was compiled for; other plugins may share a struct's */
     const Prototype *prototype;    /* borrowed, as all types here: the library lives */
@@ -146,6 +159,7 @@ struct Signature {
     uint8_t callback_count;
     int8_t data;                   /* of a callback's own signature: the number of its DATA, or -1 */
     void *entry;                   /* likewise: the entry point that was made for it, or NULL */
+    Plan plan;                     /* of numbers alone */
     Argument result;
     Release release;               /* of an owned result or out */
     Argument arguments[];
@@ -209,6 +223,22 @@ typedef struct {
     PyObject *given;               /* owned: what the last result's pointer stands on, good until the next one */
     Signature *own;                /* owned by a closure that outlives the call and has a signature of its own; or NULL */
 } Closure;
+
+/* Whether native code was ever given a way to call Python: without one, no call of a plugin can leave an exception or
+ * release what it was given.  Of the process, and never taken back: an interpreter that asks is told too much at worst. */
+extern bool callback_given __attribute__((visibility("hidden")));
+
+static inline bool
+native_calls_python(void)
+{
+    return SHARED_LOAD(callback_given);
+}
+
+static inline void
+native_may_call_python(void)
+{
+    SHARED_STORE(callback_given, true);
+}
 
 /* The exception that is set becomes the failure of native code: its text, behind the name of its type if so asked. */
 void callback_failure(NativeError *error, int32_t code, bool with_type);
@@ -340,7 +370,9 @@ void handle_spell(const HandleObject *handle, char *buffer, size_t size);
 struct Method {
     const Field *member;
     Signature *signature;          /* owned */
-    MethodCall call;               /* made for the signature, or NULL */
+    MethodCall call;               /* made for the signature, or call_method */
+    size_t offset;                 /* bytes, of the member */
+    Py_ssize_t wants;              /* Python arguments */
     char *name;                    /* owned: "Driver.Mean" */
     bool is_method;                /* takes the object first */
     Signature *incoming;           /* owned: for a Python object that implements it; or NULL with a */

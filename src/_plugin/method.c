@@ -29,8 +29,8 @@ call_slot(PyObject *object, int number, PyObject *const *args, Py_ssize_t nargs,
     const Method *method = &self->info->methods[number];
     void *address;
 
-    if (nargs == method->signature->python_count && kwnames == NULL && handle_is_open(self)) {
-        memcpy(&address, (char *)self->address + method->member->offset, sizeof address);
+    if (nargs == method->wants && kwnames == NULL && handle_is_open(self)) {
+        memcpy(&address, (char *)self->address + method->offset, sizeof address);
         if (address != NULL) {
             return method->call(self, address, method, args);
         }

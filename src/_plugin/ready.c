@@ -68,6 +68,21 @@ take_handle(const Argument *argument, const LibraryObject *library, PyObject *ob
     return true;
 }
 
+/* Text that came back; what is no usual text is looked at again. */
+static inline PyObject *
+give_string(const Signature *signature, const LibraryObject *library, const char *owner, const char *string)
+{
+    if (LIKELY(string != NULL && !signature->result.bytes)) {
+        PyObject *text = PyUnicode_FromString(string);
+
+        if (LIKELY(text != NULL)) {
+            return text;
+        }
+        PyErr_Clear();
+    }
+    return call_give_string(signature, library, owner, string);
+}
+
 /* ------------------------------------------------------------------ the letters */
 
 #define TYPE_I int64_t
@@ -100,7 +115,7 @@ take_handle(const Argument *argument, const LibraryObject *library, PyObject *ob
 
 #define TAKE_I(n)                                                                                               \
     int64_t a##n;                                                                                                \
-    if (!fast_integer(args[next], &a##n)) {                                                                      \
+    if (!LIKELY(fast_integer(args[next], &a##n))) {                                                              \
         Long taken = take_long(&about->signature->arguments[n], args[next]);                                            \
         if (!taken.taken) {                                                                                      \
             goto otherwise;                                                                                      \
@@ -110,7 +125,7 @@ take_handle(const Argument *argument, const LibraryObject *library, PyObject *ob
     next++;
 #define TAKE_D(n)                                                                                               \
     double a##n;                                                                                                 \
-    if (!fast_double(args[next], &a##n)) {                                                                       \
+    if (!LIKELY(fast_double(args[next], &a##n))) {                                                               \
         int64_t whole;                                                                                           \
         if (!fast_integer(args[next], &whole)) {                                                                 \
             goto otherwise;                                                                                      \
@@ -138,15 +153,16 @@ take_handle(const Argument *argument, const LibraryObject *library, PyObject *ob
     next++;
 #define TAKE_N(n)
 #define TAKE_H(n)                                                                                               \
+    must = handle_must_pin();                                                                                    \
     if (!take_handle(&about->signature->arguments[n], object->library, args[next]) ||                            \
-        !handle_pin_quick((HandleObject *)args[next])) {                                                         \
+        !handle_is_open((HandleObject *)args[next]) || !handle_pin_quick((HandleObject *)args[next], must)) {    \
         goto otherwise;                                                                                          \
     }                                                                                                            \
     pinned = (HandleObject *)args[next];                                                                         \
-                                                                                              \
     next++;
 #define TAKE_M(n)                                                                                               \
-    if (!handle_pin_open(object)) {                                                                              \
+    must = handle_must_pin();                                                                                    \
+    if (!handle_pin_quick(object, must)) {                                                                       \
         goto otherwise;                                                                                          \
     }                                                                                                            \
     pinned = object;
@@ -168,7 +184,7 @@ take_handle(const Argument *argument, const LibraryObject *library, PyObject *ob
 #define GIVE_J(value, owner) PyLong_FromLong((int32_t)(value))
 #define GIVE_U(value, owner) PyLong_FromUnsignedLongLong((uint64_t)(value))
 #define GIVE_D(value, owner) PyFloat_FromDouble(value)
-#define GIVE_S(value, owner) call_give_string(about->signature, object->library, owner, value)
+#define GIVE_S(value, owner) give_string(about->signature, object->library, owner, value)
 #define GIVE_H(value, owner) call_give_handle(about->signature, object->library, owner, pinned, value)
 
 #define DROP_V(value)
@@ -187,7 +203,7 @@ take_handle(const Argument *argument, const LibraryObject *library, PyObject *ob
         PyBuffer_Release(&views[--held]);                                                                        \
     }                                                                                                            \
     if (pinned != NULL) {                                                                                        \
-        handle_unpin_quick(pinned);                                                                                          \
+        handle_unpin_quick(pinned, must);                                                                        \
     }
 
 /* The body of them all, where `object` is what the call is of, and `about` what knows its signature: both are looked at
@@ -199,13 +215,17 @@ take_handle(const Argument *argument, const LibraryObject *library, PyObject *ob
     PyObject *given = NULL;                                                                                      \
     size_t length = 0;                                                                                           \
     int held = 0, next = 0;                                                                                      \
+    bool must = false;                                                                                           \
                                                                                                                  \
     takes                                                                                                        \
+    if (pinned != NULL && held > 0 && !handle_is_still(pinned, must)) {                                          \
+        goto otherwise;                                                                                          \
+    }                                                                                                            \
     RAW_##result value = ((RAW_##result(*) types)(uintptr_t)(address))values;                                    \
-    (void)next, (void)length;                                                                                    \
-    if (failure != NULL && failure->code != 0) {                                                                 \
+    (void)next, (void)length, (void)must;                                                                                    \
+    if (failure != NULL && !LIKELY(failure->code == 0)) {                                                        \
         call_failed(object->library, owner, failure);                                                            \
-    } else if (SHARED_LOAD(object->library->state->calls_back) && PyErr_Occurred()) {                                         \
+    } else if (!LIKELY(!native_calls_python() || PyErr_Occurred() == NULL)) {                                    \
         DROP_##result(value);                                                                                    \
     } else {                                                                                                     \
         given = GIVE_##result(value, owner);                                                                     \
@@ -225,11 +245,25 @@ otherwise:                                                                      
         const FunctionObject *about = (const FunctionObject *)function;                                          \
         const SymbolObject *object = &about->symbol;                                                             \
                                                                                                                  \
-        if (nargs != (count) || kwnames != NULL) {                                                               \
+        if (!LIKELY(nargs == (count) && kwnames == NULL)) {                                                      \
             return symbol_call(function, args, nargs, kwnames);                                                  \
         }                                                                                                        \
         BODY(result, types, values, takes, object->address, about->definition.ml_name,                           \
              symbol_call(function, args, nargs, kwnames))                                                        \
+    }
+
+/* Without arguments there are none by keyword either: the interpreter, told so, passes less. */
+#define DEFINE_NONE(result, shape, count, types, values, takes)                                                 \
+    static PyObject *function_##result##_##shape(PyObject *function, PyObject *const *args, Py_ssize_t nargs)    \
+    {                                                                                                            \
+        const FunctionObject *about = (const FunctionObject *)function;                                          \
+        const SymbolObject *object = &about->symbol;                                                             \
+                                                                                                                 \
+        if (!LIKELY(nargs == 0)) {                                                                               \
+            return symbol_call(function, args, nargs, NULL);                                                     \
+        }                                                                                                        \
+        BODY(result, types, values, takes, object->address, about->definition.ml_name,                           \
+             symbol_call(function, args, nargs, NULL))                                                           \
     }
 
 #define DEFINE_METHOD(result, shape, count, types, values, takes)                                               \
@@ -242,7 +276,7 @@ otherwise:                                                                      
 /* ------------------------------------------------------------------ all of them */
 
 /* Macro(result, letters...) to macro(result, shape, count, types, values, takes). */
-#define SHAPE0(macro, result) macro(result, _, 0, (void), (), (void)args;)
+#define SHAPE0(macro, result) macro##_NONE(result, _, 0, (void), (), )
 #define SHAPE1(macro, result, a) macro(result, a, COUNT_##a, (TYPE_##a), (VALUE_##a(0)), TAKE_##a(0))
 #define SHAPE2(macro, result, a, b)                                                                             \
     macro(result, a##b, COUNT_##a + COUNT_##b, (TYPE_##a, TYPE_##b), (VALUE_##a(0), VALUE_##b(1)),               \
@@ -318,12 +352,14 @@ METHODS(DEFINE_METHOD)
 typedef struct {
     const char *shape;             /* the result's letter, then the parameters', `_` for none */
     union {
+        BareCall bare;      /* of no arguments */
         FastCall function;
         MethodCall method;
     };
 } Ready;
 
 #define NAME(result, letters, ...) {.shape = #result #letters, .function = function_##result##_##letters},
+#define NAME_NONE(result, letters, ...) {.shape = #result #letters, .bare = function_##result##_##letters},
 #define NAME_METHOD(result, letters, ...) {.shape = #result #letters, .method = method_##result##_##letters},
 
 static const Ready functions[] = {FUNCTIONS(NAME)}, methods[] = {METHODS(NAME_METHOD)};
@@ -439,12 +475,22 @@ find(const Signature *signature, const Ready *list, size_t count)
     return NULL;
 }
 
-FastCall
-ready_function(const Signature *signature)
+bool
+ready_function(const Signature *signature, PyMethodDef *definition)
 {
     const Ready *ready = find(signature, functions, sizeof functions / sizeof *functions);
 
-    return ready != NULL ? ready->function : NULL;
+    if (ready == NULL) {
+        return false;
+    }
+    if (ready->shape[1] == '_') {
+        definition->ml_meth = (PyCFunction)(void (*)(void))ready->bare;
+        definition->ml_flags = METH_FASTCALL;
+    } else {
+        definition->ml_meth = (PyCFunction)(void (*)(void))ready->function;
+        definition->ml_flags = METH_FASTCALL | METH_KEYWORDS;
+    }
+    return true;
 }
 
 MethodCall

@@ -147,6 +147,8 @@ add_method(StructInfo *info, const Field *member, char reason[REASON_MAX])
     if (method->call == NULL) {
         method->call = call_method;
     }
+    method->offset = member->offset;
+    method->wants = method->signature->python_count;
     if (add_incoming(info, method, prototype) < 0) {
         signature_free(method->signature);
         PyMem_Free(method->name);

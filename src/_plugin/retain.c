@@ -48,7 +48,7 @@ retain_callable(LibraryObject *library, const Prototype *prototype, PyObject *ca
         return NULL;
     }
     kept->own = signature;
-    SHARED_STORE(library->state->calls_back, true);
+    native_may_call_python();
     if (closure_start(kept, where, function) < 0) {
         Py_CLEAR(capsule);
     }

@@ -523,6 +523,7 @@ compile(LibraryObject *library, const Prototype *prototype, const Struct *self, 
         return NULL;
     }
     callback_grade(signature);
+    scalars_plan(signature);
     return signature;
 }
 

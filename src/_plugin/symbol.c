@@ -70,13 +70,29 @@ spell(const SymbolObject *symbol, char *buffer, size_t size)
     }
 }
 
+/* The fastest C function that there is for the signature. */
+static void
+choose_call(FunctionObject *self)
+{
+    FastCall call;
+
+    if (ready_function(self->signature, &self->definition)) {
+        return;
+    }
+    call = scalars_function(self->signature);
+    if (call == NULL) {
+        call = self->signature->is_simple ? call_scalars : symbol_call;
+    }
+    self->definition.ml_meth = (PyCFunction)(void (*)(void))call;
+    self->definition.ml_flags = METH_FASTCALL | METH_KEYWORDS;
+}
+
 static int
 prepare_function(FunctionObject *self)
 {
     SymbolObject *symbol = &self->symbol;
     const char *name = PyUnicode_AsUTF8(symbol->name);
     const Record *doc;
-    FastCall call;
     char reason[REASON_MAX], spelling[4 * REASON_MAX];
 
     if (name == NULL) {
@@ -89,10 +105,7 @@ prepare_function(FunctionObject *self)
     }
     doc = elf_find(&symbol->library->facts, RECORD_DOC, name, strlen(name));
     self->definition.ml_name = name;       /* the str is ours as long as we live */
-    call = ready_function(self->signature);
-    call = call != NULL ? call : self->signature->is_simple ? call_scalars : symbol_call;
-    self->definition.ml_meth = (PyCFunction)(void (*)(void))call;
-    self->definition.ml_flags = METH_FASTCALL | METH_KEYWORDS;
+    choose_call(self);
     spell(symbol, spelling, sizeof spelling);
     self->definition.ml_doc =
         signature_doc(self->signature, name, false, spelling, doc != NULL ? doc->text : NULL);
@@ -177,6 +190,18 @@ symbol_new(LibraryObject *library, PyObject *name, void *address, const SymbolFa
     return (PyObject *)self;
 }
 
+/* The built-in function that is called. */
+static PyObject *
+make_builtin(FunctionObject *function)
+{
+    PyObject *builtin = PyCFunction_NewEx(&function->definition, (PyObject *)function, function->symbol.library->name);
+
+    if (builtin != NULL && function->definition.ml_flags & METH_KEYWORDS) {
+        ((PyCFunctionObject *)builtin)->vectorcall = call_vector;
+    }
+    return builtin;
+}
+
 PyObject *
 symbol_of_pointer(LibraryObject *library, const Type *function, void *address, const char *name)
 {
@@ -184,8 +209,7 @@ symbol_of_pointer(LibraryObject *library, const Type *function, void *address, c
     SymbolFacts facts = {.kind = SYMBOL_FUNCTION};
     PyObject *text = PyUnicode_FromString(name);
     PyObject *symbol = text != NULL ? symbol_new(library, text, address, &facts, &declaration) : NULL;
-    PyObject *use = symbol != NULL
-                        ? PyCFunction_NewEx(&((FunctionObject *)symbol)->definition, symbol, library->name) : NULL;
+    PyObject *use = symbol != NULL ? make_builtin((FunctionObject *)symbol) : NULL;
 
     Py_XDECREF(text);
     Py_XDECREF(symbol);
@@ -209,7 +233,7 @@ symbol_use(PyObject *object)
         return found;
     }
     Py_XDECREF(found);
-    return PyCFunction_NewEx(&function->definition, object, symbol->library->name);
+    return make_builtin(function);
 }
 
 /* ------------------------------------------------------------------ Symbol */

@@ -45,13 +45,32 @@ handle_is_open(const HandleObject *handle)
     return SHARED_LOAD(handle->address) != NULL && (SHARED_LOAD(handle->owned) || handle->parent == NULL);
 }
 
-/* Pin an object that belongs to nothing but itself, if nobody else wants it now.  handle_unpin_quick ends it. */
+/* Whether a call that keeps the GIL must pin what it is given: nobody else runs meanwhile unless native code calls
+ * Python. */
 static inline bool
-handle_pin_quick(HandleObject *handle)
+handle_must_pin(void)
+{
+#ifdef Py_GIL_DISABLED
+    return true;
+#else
+    return native_calls_python();
+#endif
+}
+
+/* Begin to use an object that was found open a moment ago, if nobody else wants it now; pin it if `must`.
+ * handle_unpin_quick ends that. */
+static inline bool
+handle_pin_quick(HandleObject *handle, bool must)
 {
     int uses = SHARED_LOAD(handle->uses);
 
-    if (!handle_is_open(handle) || uses < 0 || !shared_replace(&handle->uses, uses, uses + 1)) {
+    if (uses < 0) {
+        return false;
+    }
+    if (!must) {
+        return true;
+    }
+    if (!shared_replace(&handle->uses, uses, uses + 1)) {
         return false;
     }
 #ifdef Py_GIL_DISABLED
@@ -64,23 +83,20 @@ handle_pin_quick(HandleObject *handle)
     return true;
 }
 
-/* The same for one that was found open a moment ago, with the GIL held since. */
+/* Whether what Python code did since, in the conversion of another argument, leaves it so. */
 static inline bool
-handle_pin_open(HandleObject *handle)
+handle_is_still(const HandleObject *handle, bool pinned)
 {
-    if (handle->uses < 0) {
-        return false;
-    }
-    handle->uses++;
-    handle_pins++;
-    return true;
+    return pinned || (!handle_must_pin() && handle->uses >= 0 && handle_is_open(handle));
 }
 
 static inline void
-handle_unpin_quick(HandleObject *handle)
+handle_unpin_quick(HandleObject *handle, bool pinned)
 {
-    SHARED_ADD(handle->uses, -1);
-    handle_pins--;
+    if (pinned) {
+        SHARED_ADD(handle->uses, -1);
+        handle_pins--;
+    }
 }
 
 #endif
