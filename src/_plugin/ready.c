@@ -2,6 +2,7 @@
  *
  * A shape is a row of letters, one for each parameter of the C function:
  *     I  int32_t or int64_t      D  double            S  const char *
+ *     B  const char * plugin_bytes
  *     P  an array of numbers     N  its length, which all P share and Python does not pass
  *     H  an S *                  E  the plugin_error *
  * and a result: V for none, L for int64_t, J for int32_t, U for uint64_t, D, S, H.  What is not as usual (keywords, a
@@ -12,23 +13,11 @@
 
 /* ------------------------------------------------------------------ arguments */
 
-/* An int of more than one digit, for a 64-bit parameter. */
-typedef struct {
-    int64_t value;
-    bool taken;
-} Long;
-
-static Long __attribute__((noinline))
-take_long(const Argument *argument, PyObject *object)
+/* An int of more than one digit that the parameter has room for. */
+static inline bool
+take_long(const Argument *argument, PyObject *object, int64_t *value)
 {
-    Long taken = {0, false};
-    int too_large;
-
-    if (PyLong_CheckExact(object) && argument->type->size == sizeof(int64_t)) {
-        taken.value = PyLong_AsLongLongAndOverflow(object, &too_large);
-        taken.taken = too_large == 0;
-    }
-    return taken;
+    return fast_long(object, value) && (argument->type->size == sizeof *value || *value == (int32_t)*value);
 }
 
 /* Acquire the buffer of an array with one dimension, unless anything about it is unusual. */
@@ -88,6 +77,7 @@ give_string(const Signature *signature, const LibraryObject *library, const char
 #define TYPE_I int64_t
 #define TYPE_D double
 #define TYPE_S const char *
+#define TYPE_B const char *
 #define TYPE_P void *
 #define TYPE_N size_t
 #define TYPE_H void *
@@ -97,6 +87,7 @@ give_string(const Signature *signature, const LibraryObject *library, const char
 #define COUNT_I 1
 #define COUNT_D 1
 #define COUNT_S 1
+#define COUNT_B 1
 #define COUNT_P 1
 #define COUNT_N 0
 #define COUNT_H 1
@@ -107,6 +98,7 @@ give_string(const Signature *signature, const LibraryObject *library, const char
 #define VALUE_I(n) a##n
 #define VALUE_D(n) a##n
 #define VALUE_S(n) a##n
+#define VALUE_B(n) a##n
 #define VALUE_P(n) a##n
 #define VALUE_N(n) length
 #define VALUE_H(n) pinned->address
@@ -115,12 +107,9 @@ give_string(const Signature *signature, const LibraryObject *library, const char
 
 #define TAKE_I(n)                                                                                               \
     int64_t a##n;                                                                                                \
-    if (!LIKELY(fast_integer(args[next], &a##n))) {                                                              \
-        Long taken = take_long(&about->signature->arguments[n], args[next]);                                            \
-        if (!taken.taken) {                                                                                      \
-            goto otherwise;                                                                                      \
-        }                                                                                                        \
-        a##n = taken.value;                                                                                      \
+    if (!LIKELY(fast_integer(args[next], &a##n)) &&                                                              \
+        !take_long(&about->signature->arguments[n], args[next], &a##n)) {                                        \
+        goto otherwise;                                                                                          \
     }                                                                                                            \
     next++;
 #define TAKE_D(n)                                                                                               \
@@ -136,6 +125,12 @@ give_string(const Signature *signature, const LibraryObject *library, const char
 #define TAKE_S(n)                                                                                               \
     const char *a##n;                                                                                            \
     if (!fast_string(args[next], &a##n)) {                                                                       \
+        goto otherwise;                                                                                          \
+    }                                                                                                            \
+    next++;
+#define TAKE_B(n)                                                                                               \
+    const char *a##n;                                                                                            \
+    if (!fast_bytes(args[next], &a##n)) {                                                                       \
         goto otherwise;                                                                                          \
     }                                                                                                            \
     next++;
@@ -195,6 +190,9 @@ give_string(const Signature *signature, const LibraryObject *library, const char
 #define DROP_S(value)
 #define DROP_H(value) call_drop_handle(about->signature, object->library, value)
 
+/* Whether what came back needs nothing of what the call was given: a number does not, text may lie there. */
+enum { FREE_V = 1, FREE_L = 1, FREE_J = 1, FREE_U = 1, FREE_D = 1, FREE_S = 0, FREE_H = 0 };
+
 /* ------------------------------------------------------------------ one call */
 
 /* Let go of what the call held; nothing is generated where nothing can be held. */
@@ -204,6 +202,7 @@ give_string(const Signature *signature, const LibraryObject *library, const char
     }                                                                                                            \
     if (pinned != NULL) {                                                                                        \
         handle_unpin_quick(pinned, must);                                                                        \
+        pinned = NULL;                                                                                           \
     }
 
 /* The body of them all, where `object` is what the call is of, and `about` what knows its signature: both are looked at
@@ -222,7 +221,10 @@ give_string(const Signature *signature, const LibraryObject *library, const char
         goto otherwise;                                                                                          \
     }                                                                                                            \
     RAW_##result value = ((RAW_##result(*) types)(uintptr_t)(address))values;                                    \
-    (void)next, (void)length, (void)must;                                                                                    \
+    (void)next, (void)length, (void)must;                                                                        \
+    if (FREE_##result) {                                                                                         \
+        LET_GO                                                                                                   \
+    }                                                                                                            \
     if (failure != NULL && !LIKELY(failure->code == 0)) {                                                        \
         call_failed(object->library, owner, failure);                                                            \
     } else if (!LIKELY(!native_calls_python() || PyErr_Occurred() == NULL)) {                                    \
@@ -239,8 +241,8 @@ otherwise:                                                                      
     return again;
 
 #define DEFINE(result, shape, count, types, values, takes)                                                      \
-    static PyObject *function_##result##_##shape(PyObject *function, PyObject *const *args, Py_ssize_t nargs,    \
-                                                 PyObject *kwnames)                                              \
+    SHORT static PyObject *function_##result##_##shape(PyObject *function, PyObject *const *args,                \
+                                                       Py_ssize_t nargs, PyObject *kwnames)                      \
     {                                                                                                            \
         const FunctionObject *about = (const FunctionObject *)function;                                          \
         const SymbolObject *object = &about->symbol;                                                             \
@@ -254,7 +256,7 @@ otherwise:                                                                      
 
 /* Without arguments there are none by keyword either: the interpreter, told so, passes less. */
 #define DEFINE_NONE(result, shape, count, types, values, takes)                                                 \
-    static PyObject *function_##result##_##shape(PyObject *function, PyObject *const *args, Py_ssize_t nargs)    \
+    SHORT static PyObject *function_##result##_##shape(PyObject *function, PyObject *const *args, Py_ssize_t nargs) \
     {                                                                                                            \
         const FunctionObject *about = (const FunctionObject *)function;                                          \
         const SymbolObject *object = &about->symbol;                                                             \
@@ -267,8 +269,8 @@ otherwise:                                                                      
     }
 
 #define DEFINE_METHOD(result, shape, count, types, values, takes)                                               \
-    static PyObject *method_##result##_##shape(HandleObject *object, void *address, const Method *about,         \
-                                               PyObject *const *args)                                            \
+    SHORT static PyObject *method_##result##_##shape(HandleObject *object, void *address, const Method *about,   \
+                                                     PyObject *const *args)                                      \
     {                                                                                                            \
         BODY(result, types, values, takes, address, about->name, call_method(object, address, about, args))      \
     }
@@ -314,14 +316,15 @@ otherwise:                                                                      
 #define ROWS(macro, result, a) \
     SHAPE4(macro, result, a, a, a, a) SHAPE5(macro, result, a, a, a, a, a) SHAPE6(macro, result, a, a, a, a, a, a)
 
-/* Those that can fail, and arrays. */
+/* Those that can fail, arrays, and bytes. */
 #define ARRAYS(macro, result)                                                                                   \
     SHAPE2(macro, result, I, E) SHAPE2(macro, result, D, E) SHAPE2(macro, result, S, E)                          \
     SHAPE3(macro, result, I, I, E) SHAPE3(macro, result, D, D, E)                                                \
     SHAPE2(macro, result, P, N) SHAPE2(macro, result, N, P) SHAPE3(macro, result, P, P, N)                       \
     SHAPE3(macro, result, P, N, P) SHAPE3(macro, result, N, P, P) SHAPE3(macro, result, P, N, D)                 \
     SHAPE3(macro, result, D, P, N) SHAPE3(macro, result, P, N, I) SHAPE3(macro, result, P, N, E)                 \
-    SHAPE4(macro, result, P, N, P, E) SHAPE4(macro, result, P, P, N, E)
+    SHAPE4(macro, result, P, N, P, E) SHAPE4(macro, result, P, P, N, E)                                          \
+    SHAPE1(macro, result, B) SHAPE2(macro, result, B, I) SHAPE2(macro, result, B, B) SHAPE2(macro, result, B, E)
 
 /* The same for an object, h, that is passed (H), or that a method is called of (M). */
 #define OBJECTS(macro, result, h)                                                                               \
@@ -405,7 +408,7 @@ parameter_letter(const Argument *argument)
     case CONVERT_SCALAR:
         return number_letter(argument->type, false);
     case CONVERT_STRING:
-        return argument->bytes ? 0 : 'S';
+        return argument->bytes ? 'B' : 'S';
     case CONVERT_BUFFER:
         return argument->field->dim_count == 1 && argument->field->dims[0].name != NULL && argument->items != 0 ? 'P' : 0;
     case CONVERT_LENGTH:

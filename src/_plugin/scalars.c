@@ -130,8 +130,8 @@ give_double(const FunctionObject *function, const Plan *plan, double value)
 
 /* `i` integers and `d` floating-point numbers to a `result`, which `give` makes a Python object of. */
 #define DEFINE(i, d, result, give)                                                                              \
-    static PyObject *call_##i##_##d##_##result(PyObject *object, PyObject *const *args, Py_ssize_t nargs,        \
-                                               PyObject *kwnames)                                                \
+    SHORT static PyObject *call_##i##_##d##_##result(PyObject *object, PyObject *const *args, Py_ssize_t nargs,  \
+                                                     PyObject *kwnames)                                          \
     {                                                                                                            \
         const FunctionObject *function = (const FunctionObject *)object;                                         \
         const Plan *plan = &function->signature->plan;                                                     \
