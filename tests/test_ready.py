@@ -10,12 +10,20 @@ from natives import compiled
 
 import plugin
 
-C = {"I": "int64_t a{}", "J": "int32_t a{}", "D": "double a{}", "S": "const char *a{}", "H": "Box *a{}"}
+C = {
+    "I": "int64_t a{}",
+    "J": "int32_t a{}",
+    "D": "double a{}",
+    "S": "const char *a{}",
+    "B": "plugin_bytes const char *a{}",
+    "H": "Box *a{}",
+}
 SUM = {
     "I": "a{0}",
     "J": "a{0}",
     "D": "a{0}",
     "S": "(double)strlen(a{0})",
+    "B": "(double)strlen(a{0})",
     "H": "a{0}->value",
     "P": "a{0}[0] + a{0}[n - 1]",
 }
@@ -32,6 +40,7 @@ SHAPES = [
     *("".join(letters) for count in (1, 2, 3) for letters in itertools.product("IDS", repeat=count)),
     *("DDDD", "DDDDD", "DDDDDD", "IIII", "IIIII", "IIIIII", "J", "JJ", "JI", "IE", "DE", "SE", "IIE", "DDE"),
     *("PN", "NP", "PPN", "PNP", "NPP", "PND", "DPN", "PNI", "PNE", "PNPE", "PPNE", "DIDI", "SSSS", "IDSI"),
+    *("B", "BI", "BB", "BE"),
     *("H", "HI", "HD", "HS", "HII", "HDD", "HPN", "HPNP", "HPPN", "HE", "HIE", "HDE", "HSE", "HPNE", "HPNPE"),
 ]
 VALUES: dict[str, list[Any]] = {
@@ -39,6 +48,7 @@ VALUES: dict[str, list[Any]] = {
     "J": [5, -(2**31), 2**31 - 1],
     "D": [0.5, 3, -1e9],
     "S": ["abc", "", "ü"],
+    "B": [b"abc", b"", b"\xff"],
 }
 ARRAYS = [array.array("d", [1.5, 2.5, 3.5]), memoryview(array.array("d", [7.0, 8.0, 9.0]))]
 HEAD = """
@@ -142,7 +152,18 @@ class TestEveryShape:
         f = p.lookup(f"fD{shape}")
         right = arguments(shape, p)[0]
         for i in range(len(right)):
-            for odd in (None, b"x", object(), 2**70, "a\0b", array.array("f", [1]), array.array("d"), bytearray(4), 1j):
+            for odd in (
+                None,
+                b"x",
+                b"a\0b",
+                object(),
+                2**70,
+                "a\0b",
+                array.array("f", [1]),
+                array.array("d"),
+                bytearray(4),
+                1j,
+            ):
                 values = (*right[:i], odd, *right[i + 1 :])
                 named = dict(zip(names(shape), values, strict=True))
 

@@ -54,7 +54,7 @@ number_of(const Argument *argument, Value value)
 }
 
 /* The number that came back, whose object is taken over; zero with an exception if it is none. */
-static inline Value
+static Value
 take_result(Closure *closure, PyObject *result)
 {
     const Argument *wanted = &closure->signature->result;
@@ -73,12 +73,11 @@ take_result(Closure *closure, PyObject *result)
     return value;
 }
 
-/* Call with `count` arguments behind objects[0]; NULL among them is a failure, which leaves the value zero. */
-static inline Value
-call_with(Closure *closure, PyObject **objects, size_t count)
+/* Call with `count` arguments behind objects[0]; NULL among them is a failure. */
+static inline PyObject *
+call_with(const Closure *closure, PyObject **objects, size_t count)
 {
     PyObject *result = NULL;
-    Value value = {0};
     bool whole = true;
 
     for (size_t i = 1; i <= count; i++) {
@@ -90,7 +89,7 @@ call_with(Closure *closure, PyObject **objects, size_t count)
     for (size_t i = 1; i <= count; i++) {
         Py_XDECREF(objects[i]);
     }
-    return result != NULL ? take_result(closure, result) : value;
+    return result;
 }
 
 /* Numbers in, a number out. */
@@ -98,7 +97,8 @@ static inline Value
 run_quick(Closure *closure, const Registers *registers)
 {
     const Signature *signature = closure->signature;
-    PyObject *objects[PARAMS_MAX + 1];
+    PyObject *objects[PARAMS_MAX + 1], *result;
+    Value value = {0};
     size_t count = 0;
 
     objects[0] = objects[1] = NULL;
@@ -109,7 +109,8 @@ run_quick(Closure *closure, const Registers *registers)
             objects[++count] = number_of(argument, registers_value(registers, argument));
         }
     }
-    return call_with(closure, objects, count);
+    result = call_with(closure, objects, count);
+    return result != NULL ? take_result(closure, result) : value;
 }
 
 Value
@@ -135,6 +136,11 @@ callback_run(Closure *closure, const Registers *registers)
 #define RAW_L int64_t
 #define RAW_J int64_t
 #define RAW_D double
+/* What is nearly always given back; other objects are looked at by take_result. */
+#define FAST_V(object, place) ((void)(object), *(place) = 0, true)
+#define FAST_L fast_integer
+#define FAST_J fast_integer        /* an int of one digit fits */
+#define FAST_D fast_double
 #define GIVE_V i
 #define GIVE_L i
 #define GIVE_J i
@@ -143,8 +149,21 @@ callback_run(Closure *closure, const Registers *registers)
 #define PUT(number, kind)                                                                                        \
     call_put(&registers, &closure->signature->arguments[number], (Value){.FIELD_##kind = a##number});
 
+#define FINISH(result, called)                                                                                    \
+    PyObject *object = called;                                                                                     \
+    RAW_##result value;                                                                                            \
+                                                                                                                   \
+    if (!LIKELY(object != NULL)) {                                                                                 \
+        return 0;                                                                                                  \
+    }                                                                                                              \
+    if (!LIKELY(FAST_##result(object, &value))) {                                                                  \
+        return take_result(closure, object).GIVE_##result;                                                         \
+    }                                                                                                              \
+    Py_DECREF(object);                                                                                             \
+    return value;
+
 #define ENTRY1(result, a)                                                                                        \
-    static RAW_##result entry_##result##_##a(TYPE_##a a0, void *data)                                             \
+    SHORT static RAW_##result entry_##result##_##a(TYPE_##a a0, void *data)                                       \
     {                                                                                                              \
         Closure *closure = data;                                                                                   \
                                                                                                                    \
@@ -154,14 +173,14 @@ callback_run(Closure *closure, const Registers *registers)
         if (is_at_home(closure)) {                                                                                 \
             PyObject *objects[] = {NULL, MAKE_##a(a0)};                                                            \
                                                                                                                    \
-            return call_with(closure, objects, 1).GIVE_##result;                                                   \
+            FINISH(result, call_with(closure, objects, 1))                                                         \
         }                                                                                                          \
         Registers registers;                                                                                       \
         PUT(0, a)                                                                                                  \
         return callback_run_then(closure, &registers, NULL, NULL).GIVE_##result;                                   \
     }
 #define ENTRY2(result, a, b)                                                                                     \
-    static RAW_##result entry_##result##_##a##b(TYPE_##a a0, TYPE_##b a1, void *data)                             \
+    SHORT static RAW_##result entry_##result##_##a##b(TYPE_##a a0, TYPE_##b a1, void *data)                       \
     {                                                                                                              \
         Closure *closure = data;                                                                                   \
                                                                                                                    \
@@ -171,7 +190,7 @@ callback_run(Closure *closure, const Registers *registers)
         if (is_at_home(closure)) {                                                                                 \
             PyObject *objects[] = {NULL, MAKE_##a(a0), MAKE_##b(a1)};                                              \
                                                                                                                    \
-            return call_with(closure, objects, 2).GIVE_##result;                                                   \
+            FINISH(result, call_with(closure, objects, 2))                                                         \
         }                                                                                                          \
         Registers registers;                                                                                       \
         PUT(0, a)                                                                                                  \
