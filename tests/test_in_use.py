@@ -33,6 +33,7 @@ PLUGIN_FUNC(int64_t, number, (Thing *thing))
 }
 PLUGIN_FUNC(double, first, (Thing *thing, const double *x plugin_count(n), size_t n))
 {
+    if (hook != NULL) hook();
     return live > 0 && n > 0 ? (double)thing->number + x[0] : -2;
 }
 """
@@ -80,7 +81,7 @@ class Giving:
         return memoryview(array.array("d", [1.0]))
 hook = ctypes.CFUNCTYPE(None)(close)
 assert first(thing, Giving()) == 8.0
-assert number(thing) == 7 and "in use" in refused[0]
+assert len(refused) == 1 and "in use" in refused[0]
 """
 
 
