@@ -117,11 +117,11 @@ static int
 find_name(void *scope, const char *name, RecordKind kind)
 {
     char reason[REASON_MAX];
-    const Declaration *declaration = scope_find(scope, name, reason);
+    Declaration declaration;
 
     (void)kind;
-    if (declaration != NULL) {
-        walk_type(scope, declaration->type);
+    if (scope_find(scope, name, &declaration, reason)) {
+        walk_type(scope, declaration.type);
     } else {
         require_reason(reason);
     }

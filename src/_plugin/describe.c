@@ -26,30 +26,64 @@ signature_name(const Signature *signature, int number, char *buffer, size_t size
 }
 
 char *
-signature_doc(const Signature *signature, const char *name, bool method, const char *text, const char *doc)
+signature_parameters(const Signature *signature, bool method)
 {
-    size_t size = strlen(name) + strlen(text) + (doc != NULL ? strlen(doc) : 0) + 32;
+    size_t size = sizeof "($self)\n--\n\n", used;
     char parameter[256], *result;
     const char *comma = method ? ", " : "";
-    int used;
 
     for (int i = 0; i < signature->count; i++) {
-        size += sizeof parameter + strlen(", ");
+        signature_name(signature, i, parameter, sizeof parameter);
+        size += strlen(parameter) + strlen(", ");
     }
     result = PyMem_Malloc(size);
     if (result == NULL) {
         PyErr_NoMemory();
         return NULL;
     }
-    used = snprintf(result, size, "%s(%s", name, method ? "$self" : "");
+    used = (size_t)snprintf(result, size, "(%s", method ? "$self" : "");
     for (int i = 0; i < signature->count; i++) {
         if (signature->arguments[i].python >= 0) {
             signature_name(signature, i, parameter, sizeof parameter);
-            used += snprintf(result + used, size - (size_t)used, "%s%s", comma, parameter);
+            used += (size_t)snprintf(result + used, size - used, "%s%s", comma, parameter);
             comma = ", ";
         }
     }
-    snprintf(result + used, size - (size_t)used, ")\n--\n\n%s%s%s", text, doc != NULL ? "\n\n" : "", doc != NULL ? doc : "");
+    snprintf(result + used, size - used, ")\n--\n\n");
+    return result;
+}
+
+size_t
+doc_join(char *buffer, const char *name, const char *parameters, const char *text, const char *doc)
+{
+    const char *const parts[] = {name, parameters, text, doc != NULL ? "\n\n" : "", doc != NULL ? doc : ""};
+    size_t used = 0;
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        size_t size = strlen(parts[i]);
+
+        if (buffer != NULL) {
+            memcpy(buffer + used, parts[i], size + 1);
+        }
+        used += size;
+    }
+    return used + 1;
+}
+
+char *
+signature_doc(const Signature *signature, const char *name, const char *text)
+{
+    char *parameters = signature_parameters(signature, true), *result = NULL;
+
+    if (parameters != NULL) {
+        result = PyMem_Malloc(doc_join(NULL, name, parameters, text, NULL));
+        if (result != NULL) {
+            doc_join(result, name, parameters, text, NULL);
+        } else {
+            PyErr_NoMemory();
+        }
+    }
+    PyMem_Free(parameters);
     return result;
 }
 

@@ -131,6 +131,9 @@ typedef struct {
     bool overlaps;                 /* threadsafe: as Signature's is_exclusive is not */
 } Release;
 
+/* What the interpreter calls: METH_FASTCALL | METH_KEYWORDS. */
+typedef PyObject *(*FastCall)(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
 struct Signature {
     LibraryObject *library;        /* borrowed: the one that it was compiled for; other plugins may share a struct's */
     const Prototype *prototype;    /* borrowed, as all types here: the library lives */
@@ -148,6 +151,10 @@ struct Signature {
     void *entry;                   /* likewise: the entry point that was made for it, or NULL */
     Argument result;
     Release release;               /* of an owned result or out */
+    bool is_shared;                /* by functions of the library, which owns it */
+    FastCall call;                 /* of a function's, as all below: what is called for it, or NULL */
+    Declaration *declared;         /* owned: what it was compiled for; NULL for any other */
+    char *parameters;              /* owned: what its documentation has between the name and the text, or NULL */
     Argument arguments[];
 };
 
@@ -182,8 +189,14 @@ void signature_pair(Signature *signature);
 /* The Python name of parameter `number`: `in_` for `in`, `arg2` for one without. */
 void signature_name(const Signature *signature, int number, char *buffer, size_t size);
 
-/* `name(a, b)\n--\n\n` and the documentation behind it, malloc'ed. */
-char *signature_doc(const Signature *signature, const char *name, bool method, const char *text, const char *doc);
+/* `(a, b)\n--\n\n`, which stands behind a name in front of its documentation; PyMem_Malloc'ed. */
+char *signature_parameters(const Signature *signature, bool method);
+
+/* Write the documentation of a function into `buffer`, if that is not NULL; `doc` may be NULL.  Its bytes, NUL included. */
+size_t doc_join(char *buffer, const char *name, const char *parameters, const char *text, const char *doc);
+
+/* That of a method; PyMem_Malloc'ed. */
+char *signature_doc(const Signature *signature, const char *name, const char *text);
 
 /* What a type checker needs to know: ([(name, kind, spelling, extra, nullable)...], [results alike]). */
 PyObject *signature_describe(const Signature *signature);
@@ -343,9 +356,6 @@ int retain_set(PyObject **dict, PyObject *place, PyObject *keeper);
 /* The C function behind functions whose arguments and result are scalars and strings; its `self` is a Function. */
 PyObject *call_scalars(PyObject *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
-/* What the interpreter calls: METH_FASTCALL | METH_KEYWORDS. */
-typedef PyObject *(*FastCall)(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
-
 /* What came back: a string, or an object that belongs to `parent`; NULL too. */
 PyObject *call_give_string(const Signature *signature, const LibraryObject *library, const char *owner,
                            const char *string);
@@ -497,7 +507,7 @@ struct LibraryObject {
     PyObject *name;                /* str */
     PyObject *version;             /* str or None */
     PyObject *found;               /* dict: name -> what lookup gives */
-    PyObject *symbols;             /* dict: name -> Symbol */
+    PyObject *symbols;             /* dict: name -> Symbol, but for the functions that `found` leads to */
     PyObject *kept;                /* dict of what the plugin was given and keeps, or NULL */
     PyObject *pending;             /* list of struct types that are being made, under state->making; or NULL */
     unsigned declared;             /* shared: how often the host has declared something */
@@ -508,6 +518,10 @@ struct LibraryObject {
 extern PyType_Spec library_spec;
 
 PyObject *library_own_lookup(PyObject *module, PyObject *type);    /* function of the module: own_lookup(type) */
+
+/* compare.c: two methods that ask what is declared, without loading. */
+PyObject *library_described(PyObject *library, PyObject *name);
+PyObject *library_compare(PyObject *library, PyObject *text);
 
 /* The Symbol of that name, made and remembered. */
 PyObject *library_symbol(LibraryObject *library, PyObject *name);
@@ -524,41 +538,9 @@ PyObject *library_remember(LibraryObject *library, PyObject *key, PyObject *use)
 /* Raise DeclarationError for a symbol of the library; NULL.  Keeps an exception that is set already. */
 PyObject *library_refuse(LibraryObject *library, const char *symbol, const char *reason);
 
-/* ------------------------------------------------------------------ symbol.c: Symbol and Function */
+/* ------------------------------------------------------------------ symbol.c, function.c: Symbol and Function */
 
-typedef struct {
-    PyObject_HEAD
-    LibraryObject *library;        /* owned */
-    PyObject *name;                /* owned: str */
-    void *address;
-    SymbolFacts facts;
-    Declaration declaration;       /* its type is NULL for an untyped symbol; borrowed from the library */
-    PyObject *weakrefs;
-} SymbolObject;
-
-typedef struct {
-    SymbolObject symbol;
-    Signature *signature;          /* owned; NULL if untyped */
-    PyMethodDef definition;        /* ml_name and ml_doc owned */
-} FunctionObject;
-
-extern PyType_Spec symbol_spec, function_spec;
-
-/* A Symbol of the kind that the declaration, or without one the file, says.  `declaration` is copied, may be NULL. */
-PyObject *symbol_new(LibraryObject *library, PyObject *name, void *address, const SymbolFacts *facts,
-                     const Declaration *declaration);
-
-/* A callable for a function pointer that a plugin handed out. */
-PyObject *symbol_of_pointer(LibraryObject *library, const Type *function, void *address, const char *name);
-
-/* The C function behind every function of a plugin that has no ready-made one. */
-PyObject *symbol_call(PyObject *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
-
-/* What lookup gives for it, its type asserted: C text or a Python type. */
-PyObject *symbol_as_type(PyObject *symbol, PyObject *type);
-
-/* What lookup gives for it: a built-in function, the Variable, or the untyped Symbol itself. */
-PyObject *symbol_use(PyObject *symbol);
+#include "symbol.h"
 
 /* ------------------------------------------------------------------ load.c: functions of the module */
 

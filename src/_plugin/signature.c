@@ -554,6 +554,8 @@ signature_free(Signature *signature)
         signature_free(signature->arguments[i].callback);
     }
     signature_free(signature->result.callback);
+    PyMem_Free(signature->declared);
+    PyMem_Free(signature->parameters);
     PyMem_Free(signature);
 }
 
