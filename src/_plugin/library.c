@@ -33,29 +33,36 @@ library_address(LibraryObject *library, const char *name, bool anywhere, SymbolF
     return address;
 }
 
-/* A symbol's name as C has it; names that are not UTF-8 come as surrogates. */
-static PyObject *
-encode_name(PyObject *name)
+/* A symbol's name as C has it, borrowed from `name` or from `*bytes`, which the caller owns; names that are not UTF-8
+ * come as surrogates. */
+static const char *
+encode_name(PyObject *name, PyObject **bytes)
 {
-    PyObject *bytes;
+    const char *text = NULL;
+    Py_ssize_t size;
 
+    *bytes = NULL;
     if (!PyUnicode_Check(name)) {
         PyErr_Format(PyExc_TypeError, "the name of a symbol is a str, not %s", Py_TYPE(name)->tp_name);
         return NULL;
     }
-    bytes = PyUnicode_AsEncodedString(name, "utf-8", "surrogateescape");
-    if (bytes == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_UnicodeError)) {
-            PyErr_Clear();
-            PyErr_Format(PyExc_ValueError, "%.300R is no name of a symbol: it cannot be encoded", name);
-        }
+    if (PyUnicode_IS_ASCII(name)) {
+        text = PyUnicode_AsUTF8AndSize(name, &size);
+    } else {
+        *bytes = PyUnicode_AsEncodedString(name, "utf-8", "surrogateescape");
+        text = *bytes != NULL ? PyBytes_AS_STRING(*bytes) : NULL;
+        size = *bytes != NULL ? PyBytes_GET_SIZE(*bytes) : 0;
+    }
+    if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeError)) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_ValueError, "%.300R is no name of a symbol: it cannot be encoded", name);
+    }
+    if (text != NULL && strlen(text) != (size_t)size) {
+        PyErr_Format(PyExc_ValueError, "%.300R is no name of a symbol: it has an embedded null character", name);
+        Py_CLEAR(*bytes);
         return NULL;
     }
-    if (strlen(PyBytes_AS_STRING(bytes)) != (size_t)PyBytes_GET_SIZE(bytes)) {
-        PyErr_Format(PyExc_ValueError, "%.300R is no name of a symbol: it has an embedded null character", name);
-        Py_CLEAR(bytes);
-    }
-    return bytes;
+    return text;
 }
 
 static PyObject *
@@ -95,63 +102,66 @@ remember(LibraryObject *library, PyObject *dict, PyObject *key, PyObject *made, 
     return kept;
 }
 
-/* What is remembered under the name: 1 with a reference in `symbol`, 0, or -1. */
+/* What is remembered under the name, as library_use gives it: 1 with a reference in `use`, 0, or -1. */
 static int
-known_symbol(const LibraryObject *library, PyObject *name, PyObject **symbol)
+known_use(const LibraryObject *library, PyObject *name, PyObject **use)
 {
-    int known = dict_get(library->found, name, symbol);
+    int known = dict_get(library->found, name, use);
 
-    if (known > 0 && PyCFunction_Check(*symbol)) {
-        Py_SETREF(*symbol, Py_NewRef(symbol_of_use(*symbol)));
+    if (known > 0 && PyCFunction_Check(*use)) {
         return 1;
     }
-    Py_CLEAR(*symbol);
-    return known < 0 ? -1 : dict_get(library->symbols, name, symbol);
+    Py_CLEAR(*use);
+    return known < 0 ? -1 : dict_get(library->symbols, name, use);
 }
 
-/* Remember what was made (taken over), as `remember` does: a function by what lookup gives for it. */
+/* Remember the symbol that was made (taken over), as `remember` does: a function by what lookup gives for it. */
 static PyObject *
 remember_symbol(LibraryObject *library, PyObject *name, PyObject *made, unsigned declared)
 {
-    PyObject *use = symbol_use(made), *kept;
+    PyObject *use = symbol_new_use(made), *dict = use == made ? library->symbols : library->found;
 
-    if (use == made || use == NULL) {
-        Py_XDECREF(use);
-        return use != NULL ? remember(library, library->symbols, name, made, declared) : (Py_DECREF(made), NULL);
-    }
     Py_DECREF(made);
-    share_uncounted(use, state_errors(library->state));
-    kept = remember(library, library->found, name, use, declared);
-    if (kept != NULL) {
-        Py_SETREF(kept, Py_NewRef(symbol_of_use(kept)));
+    if (use == NULL) {
+        return NULL;
     }
-    return kept;
+    if (use != made) {
+        share_uncounted(use, state_errors(library->state));
+    }
+    return remember(library, dict, name, use, declared);
+}
+
+/* What lookup gives for a function, which is remembered in `found`; of any other symbol the Symbol, in `symbols`. */
+static PyObject *
+library_use(LibraryObject *library, PyObject *name)
+{
+    PyObject *bytes, *use = NULL;
+    const char *text = encode_name(name, &bytes);
+
+    name = text != NULL ? PyUnicode_FromObject(name) : NULL;       /* a plain str: no Python runs under the mutex */
+    while (name != NULL && known_use(library, name, &use) == 0) {
+        unsigned declared = SHARED_LOAD(library->declared);
+        PyObject *made = make_symbol(library, name, text);
+
+        if (made == NULL) {
+            break;
+        }
+        use = remember_symbol(library, name, made, declared);
+        if (use != NULL || PyErr_Occurred()) {
+            break;
+        }
+    }
+    Py_XDECREF(bytes);
+    Py_XDECREF(name);
+    return use;
 }
 
 PyObject *
 library_symbol(LibraryObject *library, PyObject *name)
 {
-    PyObject *bytes = encode_name(name), *symbol = NULL;
+    PyObject *use = library_use(library, name), *symbol = use != NULL ? Py_NewRef(symbol_of_use(use)) : NULL;
 
-    name = bytes != NULL ? PyUnicode_FromObject(name) : NULL;      /* a plain str: no Python runs under the mutex */
-    if (name == NULL) {
-        Py_XDECREF(bytes);
-        return NULL;
-    }
-    while (known_symbol(library, name, &symbol) == 0) {
-        unsigned declared = SHARED_LOAD(library->declared);
-        PyObject *made = make_symbol(library, name, PyBytes_AS_STRING(bytes));
-
-        if (made == NULL) {
-            break;
-        }
-        symbol = remember_symbol(library, name, made, declared);
-        if (symbol != NULL || PyErr_Occurred()) {
-            break;
-        }
-    }
-    Py_DECREF(bytes);
-    Py_DECREF(name);
+    Py_XDECREF(use);
     return symbol;
 }
 
@@ -199,15 +209,13 @@ lookup_type(LibraryObject *library, PyObject *name)
 static PyObject *
 lookup_first(LibraryObject *library, PyObject *name)
 {
-    PyObject *symbol = library_symbol(library, name), *found;
+    PyObject *use = library_use(library, name);
 
-    if (symbol == NULL) {
+    if (use == NULL) {
         /* A SymbolNotFoundError, which is one; nothing else here is. */
         return PyErr_ExceptionMatches(PyExc_LookupError) ? lookup_type(library, name) : NULL;
     }
-    found = symbol_use(symbol);
-    Py_DECREF(symbol);
-    return found;
+    return use;
 }
 
 static PyObject *
@@ -227,6 +235,9 @@ lookup_plain(LibraryObject *library, PyObject *name)
         unsigned declared = SHARED_LOAD(library->declared);
         PyObject *use = lookup_first(library, name);
 
+        if (use != NULL && PyCFunction_Check(use)) {
+            return use;            /* remembered already */
+        }
         found = use != NULL ? remember(library, library->found, name, use, declared) : NULL;
         failed = found == NULL && PyErr_Occurred() ? -1 : 0;
     }

@@ -183,13 +183,24 @@ symbol_of_use(PyObject *use)
 }
 
 PyObject *
-symbol_use(PyObject *object)
+symbol_new_use(PyObject *object)
 {
-    SymbolObject *symbol = (SymbolObject *)object;
+    const SymbolObject *symbol = (SymbolObject *)object;
     FunctionObject *function = (FunctionObject *)object;
-    PyObject *found;
 
     if (!Py_IS_TYPE(object, symbol->library->state->function) || function->signature == NULL) {
+        return Py_NewRef(object);
+    }
+    return PyCFunction_NewEx(&function->definition, object, symbol->library->name);
+}
+
+PyObject *
+symbol_use(PyObject *object)
+{
+    const SymbolObject *symbol = (SymbolObject *)object;
+    PyObject *found;
+
+    if (!Py_IS_TYPE(object, symbol->library->state->function)) {
         return Py_NewRef(object);
     }
     if (dict_get(symbol->library->found, symbol->name, &found) < 0) {
@@ -199,7 +210,7 @@ symbol_use(PyObject *object)
         return found;
     }
     Py_XDECREF(found);
-    return PyCFunction_NewEx(&function->definition, object, symbol->library->name);
+    return symbol_new_use(object);
 }
 
 /* ------------------------------------------------------------------ Symbol */

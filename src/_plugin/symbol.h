@@ -41,7 +41,10 @@ PyObject *symbol_as_type(PyObject *symbol, PyObject *type);
 /* What lookup gives for it: a built-in function, the Variable, or the untyped Symbol itself. */
 PyObject *symbol_use(PyObject *symbol);
 
-/* The same the other way round: borrowed. */
+/* The same of a Symbol that was just made, and that lookup has not given. */
+PyObject *symbol_new_use(PyObject *symbol);
+
+/* The Symbol behind what symbol_use gave: borrowed. */
 PyObject *symbol_of_use(PyObject *use);
 
 /* Whether a type is known of it; what it was declared as then. */
