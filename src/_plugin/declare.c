@@ -486,7 +486,8 @@ declare_one(Parser *parser, Declaration *declaration)
     }
     read_declarator(parser, &specifiers, &declarator);
     parser->name_at = declarator.name_at;
-    declaration->text = parse_copy(parser, start, (size_t)(parser->token.start - start));
+    declaration->text = parser->lasts && *parser->token.start == '\0'
+                            ? start : parse_copy(parser, start, (size_t)(parser->token.start - start));
     finish_declaration(parser, &specifiers, &declarator, declaration);
     lex_accept(parser, ";");
     if (parser->token.kind != TOKEN_END) {

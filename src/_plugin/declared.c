@@ -20,6 +20,7 @@ declaration_of_record(Parser *parser, void *context)
     const Record *record = declaration->record;
     bool is_function;
 
+    parser->lasts = true;
     declare_one(parser, declaration);
     read->name_at = parser->name_at;
     is_function = declaration->type->kind == TYPE_FUNCTION;
@@ -111,7 +112,7 @@ read_pattern(Scope *scope, const Record *record, const Cut *cut, char reason[REA
         return NULL;
     }
     if (entry.failure == NULL && name_at == record->text + cut->before && forgotten == scope->patterns.forgotten &&
-        strcmp(entry.declaration.text, record->text) == 0) {
+        entry.declaration.text == record->text) {
         return pattern_add(&scope->patterns, &scope->arena, cut, entry.declaration.type);
     }
     scope_insert(scope, &entry);

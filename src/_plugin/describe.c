@@ -25,47 +25,43 @@ signature_name(const Signature *signature, int number, char *buffer, size_t size
     }
 }
 
-char *
-signature_parameters(const Signature *signature, bool method)
+/* Write a text behind `used` bytes of `buffer`, which may be NULL, with its NUL.  The bytes without that. */
+static size_t
+append_text(char *buffer, size_t used, const char *text)
 {
-    size_t size = sizeof "($self)\n--\n\n", used;
-    char parameter[256], *result;
-    const char *comma = method ? ", " : "";
+    size_t size = strlen(text);
+
+    if (buffer != NULL) {
+        memcpy(buffer + used, text, size + 1);
+    }
+    return used + size;
+}
+
+size_t
+signature_parameters(const Signature *signature, bool method, char *buffer)
+{
+    size_t used = append_text(buffer, 0, method ? "($self" : "(");
+    bool is_first = !method;
+    char name[256];
 
     for (int i = 0; i < signature->count; i++) {
-        signature_name(signature, i, parameter, sizeof parameter);
-        size += strlen(parameter) + strlen(", ");
-    }
-    result = PyMem_Malloc(size);
-    if (result == NULL) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    used = (size_t)snprintf(result, size, "(%s", method ? "$self" : "");
-    for (int i = 0; i < signature->count; i++) {
         if (signature->arguments[i].python >= 0) {
-            signature_name(signature, i, parameter, sizeof parameter);
-            used += (size_t)snprintf(result + used, size - used, "%s%s", comma, parameter);
-            comma = ", ";
+            signature_name(signature, i, name, sizeof name);
+            used = append_text(buffer, used, is_first ? "" : ", ");
+            used = append_text(buffer, used, name);
+            is_first = false;
         }
     }
-    snprintf(result + used, size - used, ")\n--\n\n");
-    return result;
+    return append_text(buffer, used, ")\n--\n\n") + 1;
 }
 
 size_t
 doc_join(char *buffer, const char *name, const char *parameters, const char *text, const char *doc)
 {
-    const char *const parts[] = {name, parameters, text, doc != NULL ? "\n\n" : "", doc != NULL ? doc : ""};
-    size_t used = 0;
+    size_t used = append_text(buffer, append_text(buffer, append_text(buffer, 0, name), parameters), text);
 
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        size_t size = strlen(parts[i]);
-
-        if (buffer != NULL) {
-            memcpy(buffer + used, parts[i], size + 1);
-        }
-        used += size;
+    if (doc != NULL) {
+        used = append_text(buffer, append_text(buffer, used, "\n\n"), doc);
     }
     return used + 1;
 }
@@ -73,15 +69,16 @@ doc_join(char *buffer, const char *name, const char *parameters, const char *tex
 char *
 signature_doc(const Signature *signature, const char *name, const char *text)
 {
-    char *parameters = signature_parameters(signature, true), *result = NULL;
+    char *parameters = PyMem_Malloc(signature_parameters(signature, true, NULL)), *result = NULL;
 
     if (parameters != NULL) {
+        signature_parameters(signature, true, parameters);
         result = PyMem_Malloc(doc_join(NULL, name, parameters, text, NULL));
-        if (result != NULL) {
-            doc_join(result, name, parameters, text, NULL);
-        } else {
-            PyErr_NoMemory();
-        }
+    }
+    if (result != NULL) {
+        doc_join(result, name, parameters, text, NULL);
+    } else {
+        PyErr_NoMemory();
     }
     PyMem_Free(parameters);
     return result;

@@ -30,26 +30,32 @@ symbol_call(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject 
 
 /* ------------------------------------------------------------------ signatures */
 
-static Signature *
-make_signature(LibraryObject *library, const Declaration *declaration, char reason[REASON_MAX])
+/* Fill in what a signature has for functions.  -1 without an exception when memory is short. */
+static int
+complete(Signature *signature, const Declaration *declaration)
 {
-    Signature *signature = signature_compile(library, declaration->type->prototype, NULL, reason);
-    FastCall ready;
+    size_t size = signature_parameters(signature, false, NULL);
+    FastCall ready = ready_function(signature);
+    Declaration *declared = NULL;
+    char *parameters;
 
-    if (signature == NULL) {
-        return NULL;
-    }
-    ready = ready_function(signature);
     signature->call = ready != NULL ? ready : signature->is_simple ? call_scalars : symbol_call;
-    signature->parameters = signature_parameters(signature, false);
-    signature->declared = PyMem_Malloc(sizeof *signature->declared);
-    if (signature->parameters == NULL || signature->declared == NULL) {
-        signature_free(signature);
-        PyErr_NoMemory();
-        return NULL;
+    signature->type = declaration->type;
+    if (signature->is_shared) {
+        parameters = scope_text(signature->library->scope, size);
+    } else {
+        parameters = PyMem_Malloc(size);
+        signature->declared = declared = PyMem_Malloc(sizeof *declared);
     }
-    *signature->declared = *declaration;
-    return signature;
+    signature->parameters = parameters;
+    if (parameters == NULL || (declared == NULL && !signature->is_shared)) {
+        return -1;
+    }
+    signature_parameters(signature, false, parameters);
+    if (declared != NULL) {
+        *declared = *declaration;
+    }
+    return 0;
 }
 
 /* The signature that the functions share which differ from this one in their names alone; else one of its own. */
@@ -61,14 +67,20 @@ find_signature(LibraryObject *library, const Declaration *declaration, char reas
     if (signature != NULL) {
         return signature;
     }
-    signature = make_signature(library, declaration, reason);
+    signature = signature_compile(library, declaration->type->prototype, NULL, reason);
+    if (signature == NULL) {
+        return NULL;
+    }
     /* While types are made, symbols are not looked for: what was not found is not for others. */
-    if (signature != NULL && declaration->host != NULL && !once_is_mine(&library->state->making)) {
-        signature->is_shared = true;
-        if (!shared_publish(declaration->host, signature)) {
-            signature_free(signature);             /* another thread was faster */
-            signature = SHARED_LOAD(*declaration->host);
-        }
+    signature->is_shared = declaration->host != NULL && !once_is_mine(&library->state->making);
+    if (complete(signature, declaration) < 0) {
+        signature_free(signature);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    if (signature->is_shared && !shared_publish(declaration->host, signature)) {
+        signature_free(signature);                 /* another thread was faster */
+        signature = SHARED_LOAD(*declaration->host);
     }
     return signature;
 }

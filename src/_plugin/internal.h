@@ -152,9 +152,11 @@ struct Signature {
     Argument result;
     Release release;               /* of an owned result or out */
     bool is_shared;                /* by functions of the library, which owns it */
-    FastCall call;                 /* of a function's, as all below: what is called for it, or NULL */
-    Declaration *declared;         /* owned: what it was compiled for; NULL for any other */
-    char *parameters;              /* owned: what its documentation has between the name and the text, or NULL */
+    /* Of a function's alone; NULL in others: */
+    FastCall call;                 /* what is called for it */
+    const Type *type;
+    const Declaration *declared;   /* owned: what it was compiled for; NULL if it is shared */
+    const char *parameters;        /* what documentation has between name and text; owned, or the scope's if shared */
     Argument arguments[];
 };
 
@@ -189,8 +191,9 @@ void signature_pair(Signature *signature);
 /* The Python name of parameter `number`: `in_` for `in`, `arg2` for one without. */
 void signature_name(const Signature *signature, int number, char *buffer, size_t size);
 
-/* `(a, b)\n--\n\n`, which stands behind a name in front of its documentation; PyMem_Malloc'ed. */
-char *signature_parameters(const Signature *signature, bool method);
+/* Write `(a, b)\n--\n\n`, which stands behind a name in front of its documentation, into `buffer`, if that is not NULL.
+ * Its bytes, NUL included. */
+size_t signature_parameters(const Signature *signature, bool method, char *buffer);
 
 /* Write the documentation of a function into `buffer`, if that is not NULL; `doc` may be NULL.  Its bytes, NUL included. */
 size_t doc_join(char *buffer, const char *name, const char *parameters, const char *text, const char *doc);

@@ -38,7 +38,7 @@ arena_alloc(Arena *arena, size_t size)
     ArenaBlock *block = arena->first;
     void *memory;
 
-    size = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    size = (size + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t);
     if (block == NULL || block->size - block->used < size) {
         block = new_block(arena, size > BLOCK_SIZE ? size : BLOCK_SIZE);
         if (block == NULL) {

@@ -45,6 +45,7 @@ typedef struct {
     Token token;
     int *depth;                    /* the scope's: a reading inside a reading goes on counting */
     char *reason;                  /* REASON_MAX bytes */
+    bool lasts;                    /* the text outlives the scope */
     const char *name_at;           /* where the name that declare_one read stands, or NULL */
     jmp_buf failed;
 } Parser;

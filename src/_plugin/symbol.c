@@ -60,13 +60,13 @@ symbol_declared(const SymbolObject *self, Declaration *declaration)
         return true;
     }
     signature = ((const FunctionObject *)self)->signature;
-    *declaration = *signature->declared;
-    if (signature->is_shared) {    /* by functions of records */
+    if (signature->declared != NULL) {
+        *declaration = *signature->declared;
+    } else {                       /* one of those that share it: they all have records */
         const char *name = ((const FunctionObject *)self)->definition.ml_name;
+        const Record *record = elf_find(&self->library->facts, RECORD_FUNC, name, strlen(name));
 
-        declaration->record = elf_find(&self->library->facts, RECORD_FUNC, name, strlen(name));
-        declaration->name = declaration->record->name;
-        declaration->text = declaration->record->text;
+        *declaration = (Declaration){.name = record->name, .text = record->text, .type = signature->type, .record = record};
     }
     return true;
 }
