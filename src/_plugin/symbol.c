@@ -288,7 +288,7 @@ take_c_type(SymbolObject *self, PyObject *text, const char *utf8)
     } else if (declaration.name != NULL && strcmp(declaration.name, name) != 0) {
         PyOS_snprintf(reason, sizeof reason, "\"%.400s\" declares another name", utf8);
         library_refuse(library, name, reason);
-    } else if (image_symbol(library->handle, name, self->address, &facts, reason) < 0) {
+    } else if (library_address(library, name, false, &facts, reason) == NULL) {     /* found before: for the facts alone */
         library_refuse(library, name, reason);
     } else {
         symbol = symbol_new(library, self->name, self->address, &facts, &declaration);
