@@ -24,7 +24,7 @@ class TestShared:
 
     def test_memory(self, tmp_path: Path) -> None:
         """A hundred functions more take next to no memory; of other parameters, they do."""
-        parser = Parser(tmp_path, sanitize=False)  # whose malloc tells nothing
+        parser = Parser(tmp_path, sanitize=False)
         alike = tuple(function(f"f{i}", f"double f{i}(const double *x plugin_count(n), size_t n)") for i in range(102))
         other = tuple(
             function(f"f{i}", f"double f{i}(const double *x{i} plugin_count(n), size_t n)") for i in range(102)
@@ -34,6 +34,8 @@ class TestShared:
         def taken(records: tuple[Record, ...]) -> int:
             answers = parser.play(*reads[:2], ("m", ""), *reads[2:], ("m", ""), records=records)
             assert ["ok"] * 104 == [answer[0] for answer in answers]
+            if answers[2][1] == "0":
+                pytest.skip("a sanitizer's malloc tells nothing")
             return int(answers[-1][1]) - int(answers[2][1])
 
         assert taken(alike) < 100 * 8 < 100 * 64 < taken(other)
