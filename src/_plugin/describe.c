@@ -3,26 +3,40 @@
 
 #include <stdio.h>
 
-void
-signature_name(const Signature *signature, int number, char *buffer, size_t size)
+static bool
+is_keyword(const char *name)
 {
     static const char *const keywords[] = {
         "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
         "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
         "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
     };
+
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
+        if (*keywords[i] == *name && strcmp(keywords[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+signature_name(const Signature *signature, int number, char *buffer, size_t size)
+{
     const char *name = signature->prototype->params[number].name;
+    size_t length;
 
     if (name == NULL) {
         snprintf(buffer, size, "arg%d", signature->arguments[number].python + 1);
         return;
     }
-    snprintf(buffer, size, "%s", name);
-    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
-        if (strcmp(name, keywords[i]) == 0) {
-            snprintf(buffer, size, "%s_", name);
-        }
+    if (is_keyword(name)) {
+        snprintf(buffer, size, "%s_", name);
+        return;
     }
+    length = strlen(name) < size ? strlen(name) : size - 1;
+    memcpy(buffer, name, length);
+    buffer[length] = '\0';
 }
 
 /* Write a text behind `used` bytes of `buffer`, which may be NULL, with its NUL.  The bytes without that. */

@@ -262,8 +262,8 @@ lex_is(const Parser *parser, const char *text)
 {
     const Token *token = &parser->token;
 
-    return (token->kind == TOKEN_NAME || token->kind == TOKEN_MARK) && strlen(text) == token->size &&
-           memcmp(token->start, text, token->size) == 0;
+    return *token->start == *text && (token->kind == TOKEN_NAME || token->kind == TOKEN_MARK) &&
+           strlen(text) == token->size && memcmp(token->start, text, token->size) == 0;
 }
 
 bool
