@@ -100,7 +100,7 @@ clean:  ## remove everything that was made
 # The parts of the core that each fuzz target is made of.
 FUZZ_FLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I src/_plugin
 file_fuzz_PARTS := elf format digest note symtab exports check segments dynamic hashes slots relocs symbols versions needed
-declare_fuzz_PARTS := lex type specify rules declare entry naming scope hosted key
+declare_fuzz_PARTS := lex type specify rules declare entry naming pattern scope declared hosted key
 
 .SECONDEXPANSION:
 build/fuzz/%: fuzz/%.c $$(patsubst $$(percent),src/_plugin/$$(percent).c,$$($$*_PARTS)) $(wildcard src/_plugin/*.h)

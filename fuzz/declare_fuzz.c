@@ -113,15 +113,31 @@ count_name(void *context, const char *name, RecordKind kind)
     return 0;
 }
 
+/* What was read of a function, or of another one that is alike, is what its own text says. */
+static void
+require_own(Scope *scope, const Declaration *declaration)
+{
+    char reason[REASON_MAX];
+
+    if (scope_compare(scope, declaration->text, declaration, reason) == 0) {
+        fprintf(stderr, "\"%s\" was read as something else\n", declaration->text);
+        require(false, "a function is what its text declares");
+    }
+}
+
 static int
 find_name(void *scope, const char *name, RecordKind kind)
 {
     char reason[REASON_MAX];
-    const Declaration *declaration = scope_find(scope, name, reason);
+    Declaration declaration;
 
     (void)kind;
-    if (declaration != NULL) {
-        walk_type(scope, declaration->type);
+    if (scope_find(scope, name, &declaration, reason)) {
+        require(strcmp(declaration.name, name) == 0, "what is found has the name");
+        walk_type(scope, declaration.type);
+        if (declaration.record != NULL) {
+            require_own(scope, &declaration);
+        }
     } else {
         require_reason(reason);
     }

@@ -9,14 +9,16 @@
  *                                   registry.c                             init once a process
  *     declare.h   nor do these      lex.c type.c specify.c rules.c declare.c C declarations to types
  *                                   scope.c entry.c naming.c hosted.c key.c  what one plugin declares
+ *                                   declared.c pattern.c
  *     internal.h  know Python       convert.c                              single values
  *                                   signature.c pair.c describe.c          prototypes to lists of conversions
  *                                   registers.c arguments.c room.c call.c  a call
  *                                   callback.c implement.c retain.c        calls into Python, and what is kept
  *                                   handle.c record.c enum.c               objects of a plugin, and their types
  *                                   spot.c member.c items.c layout.c       typed memory
- *                                   symbol.c variable.c                    Symbol, Function, Variable
- *                                   library.c load.c tenant.c facts.c      Plugin, open, inspect
+ *                                   symbol.c function.c variable.c         Symbol, Function, Variable
+ *                                   library.c compare.c load.c             Plugin, open, inspect
+ *                                   tenant.c facts.c
  */
 #include "_plugin/memory.h"
 

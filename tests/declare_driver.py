@@ -10,7 +10,10 @@ from elf_driver import FLAGS, PARTS, TIMEOUT, Driver
 
 SOURCES = [
     support.TESTS / "native" / "declare_driver.c",
-    *(PARTS / f"{name}.c" for name in "lex type specify rules declare entry naming scope hosted key".split()),
+    *(
+        PARTS / f"{name}.c"
+        for name in "lex type specify rules declare entry naming pattern scope declared hosted key".split()
+    ),
 ]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 

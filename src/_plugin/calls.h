@@ -112,8 +112,8 @@ FastCall scalars_function(const Signature *signature);
 /* Fill in which values of a number need no more than a look at them. */
 void ready_grade(Argument *argument, const Type *type);
 
-/* Fill in the C function that was made for the signature, whose `self` is a Function; false if there is none. */
-bool ready_function(const Signature *signature, PyMethodDef *definition);
+/* The C function that was made for the signature, whose `self` is a Function, and its METH_ flags; false if there is none. */
+bool ready_function(const Signature *signature, PyCFunction *function, int *flags);
 
 /* The same for a method, or NULL. */
 MethodCall ready_method(const Signature *signature);

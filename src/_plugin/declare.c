@@ -230,6 +230,7 @@ read_nested(Parser *parser, Specifiers *specifiers, const Type *base, Declarator
         lex_expect(parser, ")");
     } else if (parser->token.kind == TOKEN_NAME) {
         declarator->name = parse_copy(parser, parser->token.start, parser->token.size);
+        declarator->name_at = parser->token.start;
         lex_next(parser);
     }
     if (lex_is(parser, "(")) {
@@ -484,7 +485,9 @@ declare_one(Parser *parser, Declaration *declaration)
         parse_fail(parser, "expected a function, a variable or a type, not a typedef");
     }
     read_declarator(parser, &specifiers, &declarator);
-    declaration->text = parse_copy(parser, start, (size_t)(parser->token.start - start));
+    parser->name_at = declarator.name_at;
+    declaration->text = parser->lasts && *parser->token.start == '\0'
+                            ? start : parse_copy(parser, start, (size_t)(parser->token.start - start));
     finish_declaration(parser, &specifiers, &declarator, declaration);
     lex_accept(parser, ";");
     if (parser->token.kind != TOKEN_END) {

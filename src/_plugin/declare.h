@@ -133,6 +133,8 @@ typedef struct {
     const Type *type;
     unsigned words;                /* of a variable; a function's stand in its prototype */
     const Record *record;          /* NULL when the host declared it */
+    void **host;                   /* for the scope's owner: a place of all functions that differ from this one in their
+                                    * names alone, NULL to begin with; or NULL where there is none */
 } Declaration;
 
 /* Every function of a scope may be called from any thread, with or without a GIL; what it gives is never changed, but
@@ -149,10 +151,16 @@ void scope_free(Scope *scope);
  * Returns 0, or -1 with `reason` filled in. */
 int scope_declare(Scope *scope, const char *text, char reason[REASON_MAX]);
 
-/* The declaration of the function or variable `name`, read now if it was not read before.
- * Returns NULL with an empty `reason` if nothing declares it, with a reason if what declares it cannot be
+/* The declaration of the function or variable `name`, read now if neither it nor one that is alike was read before.
+ * Returns false with an empty `reason` if nothing declares it, with a reason if what declares it cannot be
  * understood. */
-const Declaration *scope_find(Scope *scope, const char *name, char reason[REASON_MAX]);
+bool scope_find(Scope *scope, const char *name, Declaration *declaration, char reason[REASON_MAX]);
+
+/* Call `visit` with what the owner put into each `host` of a declaration; some are still NULL. */
+void scope_each_host(Scope *scope, void (*visit)(void *host));
+
+/* Memory for a text of the owner's, which lives as long as the scope; NULL when memory is short. */
+char *scope_text(Scope *scope, size_t size);
 
 /* Read one type, with or without a name in it: `double (double)`, `int x[3]`, `double cos(double x);`.
  * The caller owns `*declaration`, whose parts are borrowed.  Returns 0, or -1 with `reason`. */

@@ -3,53 +3,98 @@
 
 #include <stdio.h>
 
-void
-signature_name(const Signature *signature, int number, char *buffer, size_t size)
+static bool
+is_keyword(const char *name)
 {
     static const char *const keywords[] = {
         "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
         "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
         "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
     };
+
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
+        if (*keywords[i] == *name && strcmp(keywords[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+signature_name(const Signature *signature, int number, char *buffer, size_t size)
+{
     const char *name = signature->prototype->params[number].name;
+    size_t length;
 
     if (name == NULL) {
         snprintf(buffer, size, "arg%d", signature->arguments[number].python + 1);
         return;
     }
-    snprintf(buffer, size, "%s", name);
-    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
-        if (strcmp(name, keywords[i]) == 0) {
-            snprintf(buffer, size, "%s_", name);
+    if (is_keyword(name)) {
+        snprintf(buffer, size, "%s_", name);
+        return;
+    }
+    length = strlen(name) < size ? strlen(name) : size - 1;
+    memcpy(buffer, name, length);
+    buffer[length] = '\0';
+}
+
+/* Write a text behind `used` bytes of `buffer`, which may be NULL, with its NUL.  The bytes without that. */
+static size_t
+append_text(char *buffer, size_t used, const char *text)
+{
+    size_t size = strlen(text);
+
+    if (buffer != NULL) {
+        memcpy(buffer + used, text, size + 1);
+    }
+    return used + size;
+}
+
+size_t
+signature_parameters(const Signature *signature, bool method, char *buffer)
+{
+    size_t used = append_text(buffer, 0, method ? "($self" : "(");
+    bool is_first = !method;
+    char name[256];
+
+    for (int i = 0; i < signature->count; i++) {
+        if (signature->arguments[i].python >= 0) {
+            signature_name(signature, i, name, sizeof name);
+            used = append_text(buffer, used, is_first ? "" : ", ");
+            used = append_text(buffer, used, name);
+            is_first = false;
         }
     }
+    return append_text(buffer, used, ")\n--\n\n") + 1;
+}
+
+size_t
+doc_join(char *buffer, const char *name, const char *parameters, const char *text, const char *doc)
+{
+    size_t used = append_text(buffer, append_text(buffer, append_text(buffer, 0, name), parameters), text);
+
+    if (doc != NULL) {
+        used = append_text(buffer, append_text(buffer, used, "\n\n"), doc);
+    }
+    return used + 1;
 }
 
 char *
-signature_doc(const Signature *signature, const char *name, bool method, const char *text, const char *doc)
+signature_doc(const Signature *signature, const char *name, const char *text)
 {
-    size_t size = strlen(name) + strlen(text) + (doc != NULL ? strlen(doc) : 0) + 32;
-    char parameter[256], *result;
-    const char *comma = method ? ", " : "";
-    int used;
+    char *parameters = PyMem_Malloc(signature_parameters(signature, true, NULL)), *result = NULL;
 
-    for (int i = 0; i < signature->count; i++) {
-        size += sizeof parameter + strlen(", ");
+    if (parameters != NULL) {
+        signature_parameters(signature, true, parameters);
+        result = PyMem_Malloc(doc_join(NULL, name, parameters, text, NULL));
     }
-    result = PyMem_Malloc(size);
-    if (result == NULL) {
+    if (result != NULL) {
+        doc_join(result, name, parameters, text, NULL);
+    } else {
         PyErr_NoMemory();
-        return NULL;
     }
-    used = snprintf(result, size, "%s(%s", name, method ? "$self" : "");
-    for (int i = 0; i < signature->count; i++) {
-        if (signature->arguments[i].python >= 0) {
-            signature_name(signature, i, parameter, sizeof parameter);
-            used += snprintf(result + used, size - (size_t)used, "%s%s", comma, parameter);
-            comma = ", ";
-        }
-    }
-    snprintf(result + used, size - (size_t)used, ")\n--\n\n%s%s%s", text, doc != NULL ? "\n\n" : "", doc != NULL ? doc : "");
+    PyMem_Free(parameters);
     return result;
 }
 

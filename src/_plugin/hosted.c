@@ -72,6 +72,7 @@ accept_text(Scope *scope, const char *text, char reason[REASON_MAX], Reading rea
     *scope->last = kept;
     scope->last = &kept->next;
     memset(scope->types, 0, sizeof scope->types);  /* their names may have a meaning now */
+    pattern_forget(&scope->patterns);
     return 0;
 }
 

@@ -162,6 +162,13 @@ struct Signature {
     Plan plan;                     /* of numbers alone */
     Argument result;
     Release release;               /* of an owned result or out */
+    bool is_shared;                /* by functions of the library, which owns it */
+    /* Of a function's alone; NULL in others: */
+    PyCFunction call;              /* what the interpreter calls for it, */
+    int call_flags;                /* and how: METH_FASTCALL, with METH_KEYWORDS if it takes anything */
+    const Type *type;
+    const Declaration *declared;   /* owned: what it was compiled for; NULL if it is shared */
+    const char *parameters;        /* what documentation has between name and text; owned, or the scope's if shared */
     Argument arguments[];
 };
 
@@ -196,8 +203,15 @@ void signature_pair(Signature *signature);
 /* The Python name of parameter `number`: `in_` for `in`, `arg2` for one without. */
 void signature_name(const Signature *signature, int number, char *buffer, size_t size);
 
-/* `name(a, b)\n--\n\n` and the documentation behind it, malloc'ed. */
-char *signature_doc(const Signature *signature, const char *name, bool method, const char *text, const char *doc);
+/* Write `(a, b)\n--\n\n`, which stands behind a name in front of its documentation, into `buffer`, if that is not NULL.
+ * Its bytes, NUL included. */
+size_t signature_parameters(const Signature *signature, bool method, char *buffer);
+
+/* Write the documentation of a function into `buffer`, if that is not NULL; `doc` may be NULL.  Its bytes, NUL included. */
+size_t doc_join(char *buffer, const char *name, const char *parameters, const char *text, const char *doc);
+
+/* That of a method; PyMem_Malloc'ed. */
+char *signature_doc(const Signature *signature, const char *name, const char *text);
 
 /* What a type checker needs to know: ([(name, kind, spelling, extra, nullable)...], [results alike]). */
 PyObject *signature_describe(const Signature *signature);
@@ -433,7 +447,7 @@ struct LibraryObject {
     PyObject *name;                /* str */
     PyObject *version;             /* str or None */
     PyObject *found;               /* dict: name -> what lookup gives */
-    PyObject *symbols;             /* dict: name -> Symbol */
+    PyObject *symbols;             /* dict: name -> Symbol, but for the functions that `found` leads to */
     PyObject *kept;                /* dict of what the plugin was given and keeps, or NULL */
     PyObject *pending;             /* list of struct types that are being made, under state->making; or NULL */
     unsigned declared;             /* shared: how often the host has declared something */
@@ -444,6 +458,10 @@ struct LibraryObject {
 extern PyType_Spec library_spec;
 
 PyObject *library_own_lookup(PyObject *module, PyObject *type);    /* function of the module: own_lookup(type) */
+
+/* compare.c: two methods that ask what is declared, without loading. */
+PyObject *library_described(PyObject *library, PyObject *name);
+PyObject *library_compare(PyObject *library, PyObject *text);
 
 /* The Symbol of that name, made and remembered. */
 PyObject *library_symbol(LibraryObject *library, PyObject *name);
@@ -460,41 +478,9 @@ PyObject *library_remember(LibraryObject *library, PyObject *key, PyObject *use)
 /* Raise DeclarationError for a symbol of the library; NULL.  Keeps an exception that is set already. */
 PyObject *library_refuse(LibraryObject *library, const char *symbol, const char *reason);
 
-/* ------------------------------------------------------------------ symbol.c: Symbol and Function */
+/* ------------------------------------------------------------------ symbol.c, function.c: Symbol and Function */
 
-typedef struct {
-    PyObject_HEAD
-    LibraryObject *library;        /* owned */
-    PyObject *name;                /* owned: str */
-    void *address;
-    SymbolFacts facts;
-    Declaration declaration;       /* its type is NULL for an untyped symbol; borrowed from the library */
-    PyObject *weakrefs;
-} SymbolObject;
-
-typedef struct {
-    SymbolObject symbol;
-    Signature *signature;          /* owned; NULL if untyped */
-    PyMethodDef definition;        /* ml_name and ml_doc owned */
-} FunctionObject;
-
-extern PyType_Spec symbol_spec, function_spec;
-
-/* A Symbol of the kind that the declaration, or without one the file, says.  `declaration` is copied, may be NULL. */
-PyObject *symbol_new(LibraryObject *library, PyObject *name, void *address, const SymbolFacts *facts,
-                     const Declaration *declaration);
-
-/* A callable for a function pointer that a plugin handed out. */
-PyObject *symbol_of_pointer(LibraryObject *library, const Type *function, void *address, const char *name);
-
-/* The C function behind every function of a plugin that has no ready-made one. */
-PyObject *symbol_call(PyObject *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
-
-/* What lookup gives for it, its type asserted: C text or a Python type. */
-PyObject *symbol_as_type(PyObject *symbol, PyObject *type);
-
-/* What lookup gives for it: a built-in function, the Variable, or the untyped Symbol itself. */
-PyObject *symbol_use(PyObject *symbol);
+#include "symbol.h"
 
 /* ------------------------------------------------------------------ load.c: functions of the module */
 

@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_SIZE = 2048 /* bytes */ };
+enum {
+    BLOCK_SIZE = 2048,             /* bytes */
+    LEAST_TEXTS = 512,             /* bytes of a block of texts, all that malloc takes for it: twice as many each time, */
+    MOST_TEXTS = 4096,             /* up to these */
+};
 
 struct ArenaBlock {
     ArenaBlock *next;
@@ -15,9 +19,8 @@ struct ArenaBlock {
 };
 
 static ArenaBlock *
-new_block(Arena *arena, size_t size)
+new_block(Arena *arena, size_t room)
 {
-    size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
     ArenaBlock *block = malloc(sizeof *block + room);
 
     if (block != NULL) {
@@ -35,9 +38,9 @@ arena_alloc(Arena *arena, size_t size)
     ArenaBlock *block = arena->first;
     void *memory;
 
-    size = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    size = (size + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t);
     if (block == NULL || block->size - block->used < size) {
-        block = new_block(arena, size);
+        block = new_block(arena, size > BLOCK_SIZE ? size : BLOCK_SIZE);
         if (block == NULL) {
             return NULL;
         }
@@ -45,6 +48,25 @@ arena_alloc(Arena *arena, size_t size)
     memory = (char *)block->data + block->used;
     block->used += size;
     return memset(memory, 0, size);
+}
+
+char *
+arena_text(Arena *arena, size_t size)
+{
+    const size_t around = sizeof(ArenaBlock) + sizeof(size_t);     /* malloc's own word too */
+    ArenaBlock *block = arena->first;
+
+    if (block == NULL || block->size - block->used < size) {
+        size_t room = block == NULL ? LEAST_TEXTS : 2 * (block->size + around);
+
+        room = (room < MOST_TEXTS ? room : MOST_TEXTS) - around;
+        block = new_block(arena, size > room ? size : room);
+    }
+    if (block == NULL) {
+        return NULL;
+    }
+    block->used += size;
+    return (char *)block->data + block->used - size;
 }
 
 void
@@ -240,8 +262,8 @@ lex_is(const Parser *parser, const char *text)
 {
     const Token *token = &parser->token;
 
-    return (token->kind == TOKEN_NAME || token->kind == TOKEN_MARK) && strlen(text) == token->size &&
-           memcmp(token->start, text, token->size) == 0;
+    return *token->start == *text && (token->kind == TOKEN_NAME || token->kind == TOKEN_MARK) &&
+           strlen(text) == token->size && memcmp(token->start, text, token->size) == 0;
 }
 
 bool

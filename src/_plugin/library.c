@@ -33,48 +33,56 @@ library_address(LibraryObject *library, const char *name, bool anywhere, SymbolF
     return address;
 }
 
-/* A symbol's name as C has it; names that are not UTF-8 come as surrogates. */
-static PyObject *
-encode_name(PyObject *name)
+/* A symbol's name as C has it, borrowed from `name` or from `*bytes`, which the caller owns; names that are not UTF-8
+ * come as surrogates. */
+static const char *
+encode_name(PyObject *name, PyObject **bytes)
 {
-    PyObject *bytes;
+    const char *text = NULL;
+    Py_ssize_t size;
 
+    *bytes = NULL;
     if (!PyUnicode_Check(name)) {
         PyErr_Format(PyExc_TypeError, "the name of a symbol is a str, not %s", Py_TYPE(name)->tp_name);
         return NULL;
     }
-    bytes = PyUnicode_AsEncodedString(name, "utf-8", "surrogateescape");
-    if (bytes == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_UnicodeError)) {
-            PyErr_Clear();
-            PyErr_Format(PyExc_ValueError, "%.300R is no name of a symbol: it cannot be encoded", name);
-        }
+    if (PyUnicode_IS_ASCII(name)) {
+        text = PyUnicode_AsUTF8AndSize(name, &size);
+    } else {
+        *bytes = PyUnicode_AsEncodedString(name, "utf-8", "surrogateescape");
+        text = *bytes != NULL ? PyBytes_AS_STRING(*bytes) : NULL;
+        size = *bytes != NULL ? PyBytes_GET_SIZE(*bytes) : 0;
+    }
+    if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeError)) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_ValueError, "%.300R is no name of a symbol: it cannot be encoded", name);
+    }
+    if (text != NULL && strlen(text) != (size_t)size) {
+        PyErr_Format(PyExc_ValueError, "%.300R is no name of a symbol: it has an embedded null character", name);
+        Py_CLEAR(*bytes);
         return NULL;
     }
-    if (strlen(PyBytes_AS_STRING(bytes)) != (size_t)PyBytes_GET_SIZE(bytes)) {
-        PyErr_Format(PyExc_ValueError, "%.300R is no name of a symbol: it has an embedded null character", name);
-        Py_CLEAR(bytes);
-    }
-    return bytes;
+    return text;
 }
 
 static PyObject *
 make_symbol(LibraryObject *library, PyObject *name, const char *utf8)
 {
     char reason[REASON_MAX];
-    const Declaration *declaration = scope_find(library->scope, utf8, reason);
+    Declaration declaration;
+    bool is_declared = scope_find(library->scope, utf8, &declaration, reason);
     SymbolFacts facts;
     void *address;
 
-    if (declaration == NULL && reason[0] != '\0') {
+    if (!is_declared && reason[0] != '\0') {
         return library_refuse(library, utf8, reason);
     }
     address = library_address(library, utf8, false, &facts, reason);
     if (address == NULL) {
         return raise_fact(library->state, "symbol_not_found", "(OOOyO)", name, library->name, library->path, reason,
-                          declaration != NULL ? Py_True : Py_False);
+                          is_declared ? Py_True : Py_False);
     }
-    return symbol_new(library, name, address, &facts, declaration);
+    return symbol_new(library, name, address, &facts, is_declared ? &declaration : NULL);
 }
 
 /* Put `made` (taken over) into a dict, and return what is there: another thread may have been faster, and the same name
@@ -94,30 +102,66 @@ remember(LibraryObject *library, PyObject *dict, PyObject *key, PyObject *made, 
     return kept;
 }
 
-PyObject *
-library_symbol(LibraryObject *library, PyObject *name)
+/* What is remembered under the name, as library_use gives it: 1 with a reference in `use`, 0, or -1. */
+static int
+known_use(const LibraryObject *library, PyObject *name, PyObject **use)
 {
-    PyObject *bytes = encode_name(name), *symbol = NULL;
+    int known = dict_get(library->found, name, use);
 
-    name = bytes != NULL ? PyUnicode_FromObject(name) : NULL;      /* a plain str: no Python runs under the mutex */
-    if (name == NULL) {
-        Py_XDECREF(bytes);
+    if (known > 0 && PyCFunction_Check(*use)) {
+        return 1;
+    }
+    Py_CLEAR(*use);
+    return known < 0 ? -1 : dict_get(library->symbols, name, use);
+}
+
+/* Remember the symbol that was made (taken over), as `remember` does: a function by what lookup gives for it. */
+static PyObject *
+remember_symbol(LibraryObject *library, PyObject *name, PyObject *made, unsigned declared)
+{
+    PyObject *use = symbol_new_use(made), *dict = use == made ? library->symbols : library->found;
+
+    Py_DECREF(made);
+    if (use == NULL) {
         return NULL;
     }
-    while (dict_get(library->symbols, name, &symbol) == 0) {
+    if (use != made) {
+        share_uncounted(use, state_errors(library->state));
+    }
+    return remember(library, dict, name, use, declared);
+}
+
+/* What lookup gives for a function, which is remembered in `found`; of any other symbol the Symbol, in `symbols`. */
+static PyObject *
+library_use(LibraryObject *library, PyObject *name)
+{
+    PyObject *bytes, *use = NULL;
+    const char *text = encode_name(name, &bytes);
+
+    name = text != NULL ? PyUnicode_FromObject(name) : NULL;       /* a plain str: no Python runs under the mutex */
+    while (name != NULL && known_use(library, name, &use) == 0) {
         unsigned declared = SHARED_LOAD(library->declared);
-        PyObject *made = make_symbol(library, name, PyBytes_AS_STRING(bytes));
+        PyObject *made = make_symbol(library, name, text);
 
         if (made == NULL) {
             break;
         }
-        symbol = remember(library, library->symbols, name, made, declared);
-        if (symbol != NULL || PyErr_Occurred()) {
+        use = remember_symbol(library, name, made, declared);
+        if (use != NULL || PyErr_Occurred()) {
             break;
         }
     }
-    Py_DECREF(bytes);
-    Py_DECREF(name);
+    Py_XDECREF(bytes);
+    Py_XDECREF(name);
+    return use;
+}
+
+PyObject *
+library_symbol(LibraryObject *library, PyObject *name)
+{
+    PyObject *use = library_use(library, name), *symbol = use != NULL ? Py_NewRef(symbol_of_use(use)) : NULL;
+
+    Py_XDECREF(use);
     return symbol;
 }
 
@@ -165,15 +209,13 @@ lookup_type(LibraryObject *library, PyObject *name)
 static PyObject *
 lookup_first(LibraryObject *library, PyObject *name)
 {
-    PyObject *symbol = library_symbol(library, name), *found;
+    PyObject *use = library_use(library, name);
 
-    if (symbol == NULL) {
+    if (use == NULL) {
         /* A SymbolNotFoundError, which is one; nothing else here is. */
         return PyErr_ExceptionMatches(PyExc_LookupError) ? lookup_type(library, name) : NULL;
     }
-    found = symbol_use(symbol);
-    Py_DECREF(symbol);
-    return found;
+    return use;
 }
 
 static PyObject *
@@ -194,7 +236,7 @@ lookup_plain(LibraryObject *library, PyObject *name)
         PyObject *use = lookup_first(library, name);
 
         if (use != NULL && PyCFunction_Check(use)) {
-            share_uncounted(use, state_errors(library->state));
+            return use;            /* remembered already */
         }
         found = use != NULL ? remember(library, library->found, name, use, declared) : NULL;
         failed = found == NULL && PyErr_Occurred() ? -1 : 0;
@@ -208,7 +250,7 @@ lookup_typed(LibraryObject *library, PyObject *name, PyObject *type)
     PyObject *symbol = library_symbol(library, name);
     PyObject *found = symbol != NULL ? symbol_as_type(symbol, type) : NULL;
 
-    if (found != NULL && ((SymbolObject *)symbol)->declaration.type != NULL) {
+    if (found != NULL && symbol_is_typed(symbol)) {
         Py_SETREF(found, lookup_plain(library, name));     /* asserted only: it is what is there without a type */
     }
     Py_XDECREF(symbol);
@@ -262,7 +304,7 @@ forget(const LibraryObject *self, PyObject *dict, PyObject *name)
     int failed = dict_get(dict, name, &object) < 0 ? -1 : 0;
 
     if (object != NULL && PyObject_TypeCheck(object, self->state->symbol) &&
-        ((SymbolObject *)object)->declaration.type == NULL) {
+        !symbol_is_typed(object)) {
         failed = PyDict_DelItem(dict, name);
         if (failed < 0 && PyErr_ExceptionMatches(PyExc_KeyError)) {
             PyErr_Clear();
@@ -326,82 +368,6 @@ Library_symbol(PyObject *object, PyObject *name)
     return library_symbol((LibraryObject *)object, name);
 }
 
-/* What is declared under a name, as a type checker sees it, without loading: ("function" or "variable", C text,
- * description); None if nothing is. */
-static PyObject *
-Library_described(PyObject *object, PyObject *name)
-{
-    LibraryObject *self = (LibraryObject *)object;
-    const char *utf8 = PyUnicode_AsUTF8(name);
-    const Declaration *declaration;
-    Signature *signature;
-    PyObject *description;
-    char reason[REASON_MAX];
-
-    if (utf8 == NULL) {
-        return NULL;
-    }
-    declaration = scope_find(self->scope, utf8, reason);
-    if (declaration == NULL) {
-        return *reason != '\0' ? library_refuse(self, utf8, reason) : Py_NewRef(Py_None);
-    }
-    if (declaration->type->kind != TYPE_FUNCTION) {
-        return Py_BuildValue("(ssO)", "variable", declaration->text, Py_None);
-    }
-    signature = signature_compile(self, declaration->type->prototype, NULL, reason);
-    if (signature == NULL) {
-        return library_refuse(self, utf8, reason);
-    }
-    description = Py_BuildValue("(ssN)", "function", declaration->text, signature_describe(signature));
-    signature_free(signature);
-    return description;
-}
-
-/* Collects what an interface in C asks for: (name, expected, found or None, whether they are equal). */
-typedef struct {
-    LibraryObject *library;
-    Scope *wanted;
-    PyObject *names;               /* list */
-} Comparison;
-
-static int
-compare_one(void *context, const char *name, RecordKind kind)
-{
-    Comparison *comparison = context;
-    char reason[REASON_MAX];
-    const Declaration *wanted = scope_find(comparison->wanted, name, reason);
-    const Declaration *found = scope_find(comparison->library->scope, name, reason);
-    bool equal = found != NULL && scope_equal(found->type, wanted->type, type_has_words(wanted->type));
-    PyObject *item;
-    int failed;
-
-    (void)kind;
-    item = Py_BuildValue("(sszO)", name, wanted->text, found != NULL ? found->text : *reason != '\0' ? reason : NULL,
-                         equal ? Py_True : Py_False);
-    failed = item == NULL || PyList_Append(comparison->names, item) < 0;
-    Py_XDECREF(item);
-    return failed;
-}
-
-static PyObject *
-Library_compare(PyObject *object, PyObject *text)
-{
-    LibraryObject *self = (LibraryObject *)object;
-    Comparison comparison = {self, scope_new(NULL), PyList_New(0)};
-    const char *utf8 = PyUnicode_AsUTF8(text);
-    char reason[REASON_MAX];
-
-    if (utf8 == NULL || comparison.wanted == NULL || comparison.names == NULL) {
-        Py_CLEAR(comparison.names);
-    } else if (scope_declare(comparison.wanted, utf8, reason) < 0) {
-        library_refuse(self, "", reason);
-        Py_CLEAR(comparison.names);
-    } else if (scope_each(comparison.wanted, compare_one, &comparison) != 0) {
-        Py_CLEAR(comparison.names);
-    }
-    scope_free(comparison.wanted);
-    return comparison.names;
-}
 typedef struct {
     PyObject *exported, *names;    /* dicts, which keep the order */
 } Names;
@@ -505,6 +471,12 @@ Library_clear(LibraryObject *self)
     return 0;
 }
 
+static void
+free_shared(void *signature)
+{
+    signature_free(signature);
+}
+
 /* The library itself stays mapped, and so do the strings that Python put into its variables, if there are any. */
 static void
 Library_dealloc(LibraryObject *self)
@@ -518,6 +490,9 @@ Library_dealloc(LibraryObject *self)
     Py_XDECREF(self->version);
     if (self->handle == NULL) {
         Py_XDECREF(self->kept);    /* else the plugin may still use it */
+    }
+    if (self->scope != NULL) {
+        scope_each_host(self->scope, free_shared);
     }
     scope_free(self->scope);
     elf_free(&self->facts);
@@ -542,8 +517,8 @@ static PyMethodDef library_methods[] = {
      "Raises:\n    DeclarationError: the text cannot be understood, or contradicts what is declared.\n"},
     {"_symbol", Library_symbol, METH_O, NULL},
     {"_names", Library_names, METH_NOARGS, NULL},
-    {"_described", Library_described, METH_O, NULL},
-    {"_compare", Library_compare, METH_O, NULL},
+    {"_described", library_described, METH_O, NULL},
+    {"_compare", library_compare, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

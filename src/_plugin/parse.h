@@ -1,5 +1,5 @@
-/* What the parts of the declaration parser share: lex.c, type.c, declare.c, naming.c and scope.c, in this order
- * of dependence (the last three call each other through this page only). */
+/* What the parts of the declaration parser share: lex.c, type.c, declare.c, naming.c, pattern.c, scope.c and
+ * declared.c, in this order of dependence (those from declare.c on call each other through this page only). */
 #ifndef PLUGIN_PARSE_H
 #define PLUGIN_PARSE_H
 
@@ -25,6 +25,9 @@ typedef struct {
 void *arena_alloc(Arena *arena, size_t size);
 void arena_free(Arena *arena);
 
+/* Memory for a text, neither zeroed nor aligned, or NULL: an arena of texts alone is packed, in larger blocks. */
+char *arena_text(Arena *arena, size_t size);
+
 typedef enum { TOKEN_END, TOKEN_NAME, TOKEN_NUMBER, TOKEN_CHARACTER, TOKEN_STRING, TOKEN_MARK } TokenKind;
 
 typedef struct {
@@ -42,6 +45,8 @@ typedef struct {
     Token token;
     int *depth;                    /* the scope's: a reading inside a reading goes on counting */
     char *reason;                  /* REASON_MAX bytes */
+    bool lasts;                    /* the text outlives the scope */
+    const char *name_at;           /* where the name that declare_one read stands, or NULL */
     jmp_buf failed;
 } Parser;
 
@@ -97,6 +102,7 @@ typedef struct {
 /* One name with its type, before it is known what it is for. */
 typedef struct {
     const char *name;
+    const char *name_at;           /* in the text */
     const Type *type;
     unsigned words;                /* behind the name, or among its stars */
     int dim_count;                 /* of plugin_count */
@@ -179,6 +185,12 @@ const Type *scope_type(Parser *parser, const char *name, size_t size, bool tag);
 /* The struct of that tag, made as a forward declaration if it is not there. */
 Struct *scope_struct(Parser *parser, const char *name, size_t size, const Type **type);
 
+/* Put an entry into its table.  NULL when memory is short. */
+Entry *scope_insert(Scope *scope, const Entry *entry);
+
+/* The record of that kind and name, or NULL, also without a file. */
+const Record *scope_record(const Scope *scope, RecordKind kind, const char *name, size_t size);
+
 bool scope_char_is_signed(const Scope *scope);
 uint32_t scope_abi(const Scope *scope);        /* major << 16 | minor of the records, 0 without a manifest */
 
@@ -215,7 +227,50 @@ void naming_demand(Namings *namings, Parser *parser, const char *name, size_t si
 /* Fail the reading if one that may declare `name` is not understood. */
 void naming_refuse(const Namings *namings, Parser *parser, const char *name, size_t size);
 
-/* ------------------------------------------------------------------ the scope itself, for scope.c and hosted.c */
+/* ------------------------------------------------------------------ pattern.c: functions that differ in their names alone */
+
+/* What stands around the name of a function is read once, and is the same type in each declaration of the scope that is
+ * equal but for the name, as long as no name gets a meaning that it had not when it was read. */
+typedef struct Pattern Pattern;
+
+typedef struct {
+    Pattern **buckets;             /* owned */
+    size_t size, count;            /* the first a power of two, or 0 */
+    Pattern *newest;               /* of all, forgotten ones too */
+    size_t forgotten;              /* how often */
+} Patterns;
+
+/* A text, and where the name stands in it. */
+typedef struct {
+    const char *text;              /* borrowed */
+    unsigned before, after, size;  /* bytes */
+    uint32_t hash;                 /* of all but the name */
+} Cut;
+
+/* Whether the declaration of a function may fit a pattern, or be one, if `name` is what it declares. */
+bool pattern_cut(const char *text, const char *name, size_t name_size, Cut *cut);
+
+/* The pattern that fits, or NULL. */
+Pattern *pattern_find(const Patterns *patterns, const Cut *cut);
+
+/* Remember what was read, where the cut is known to be right and the text to outlive the scope.  NULL when memory is
+ * short. */
+Pattern *pattern_add(Patterns *patterns, Arena *arena, const Cut *cut, const Type *type);
+
+/* What the record of a function declares that the pattern fits. */
+void pattern_declare(Pattern *pattern, const Record *record, Declaration *declaration);
+
+/* From now on texts are read anew. */
+void pattern_forget(Patterns *patterns);
+
+void pattern_end(Patterns *patterns);
+
+/* ------------------------------------------------------------------ declared.c: functions and variables by name */
+
+/* As scope_find under the lock, from a reading too; the record is kept as an entry. */
+const Declaration *declared_find(Scope *scope, const char *name, char reason[REASON_MAX]);
+
+/* ------------------------------------------------------------------ the scope itself, for its parts */
 
 enum {
     BUCKETS = 128,                 /* of names: a power of two, like the other */
@@ -236,6 +291,8 @@ struct Scope {
     const FileFacts *facts;        /* borrowed; NULL without a file */
     Arena arena;
     Entry *names[BUCKETS], *tags[FEW_BUCKETS];
+    Arena texts;                   /* the owner's: see scope_text */
+    Patterns patterns;
     Entry *types[FEW_BUCKETS];         /* what scope_read_type read, by its text: to ask again costs no memory */
     HostText *first, **last;       /* owned: what was accepted, in order */
     size_t changes;                /* names and shapes that were added */

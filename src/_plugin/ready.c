@@ -479,7 +479,7 @@ find(const Signature *signature, const Ready *list, size_t count)
 }
 
 bool
-ready_function(const Signature *signature, PyMethodDef *definition)
+ready_function(const Signature *signature, PyCFunction *function, int *flags)
 {
     const Ready *ready = find(signature, functions, sizeof functions / sizeof *functions);
 
@@ -487,11 +487,11 @@ ready_function(const Signature *signature, PyMethodDef *definition)
         return false;
     }
     if (ready->shape[1] == '_') {
-        definition->ml_meth = (PyCFunction)(void (*)(void))ready->bare;
-        definition->ml_flags = METH_FASTCALL;
+        *function = (PyCFunction)(void (*)(void))ready->bare;
+        *flags = METH_FASTCALL;
     } else {
-        definition->ml_meth = (PyCFunction)(void (*)(void))ready->function;
-        definition->ml_flags = METH_FASTCALL | METH_KEYWORDS;
+        *function = (PyCFunction)(void (*)(void))ready->function;
+        *flags = METH_FASTCALL | METH_KEYWORDS;
     }
     return true;
 }

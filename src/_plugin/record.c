@@ -162,7 +162,7 @@ add_method(StructInfo *info, const Field *member, char reason[REASON_MAX])
     definition->ml_name = member->name;
     definition->ml_meth = (PyCFunction)(void (*)(void))method_slots[info->count];
     definition->ml_flags = METH_FASTCALL | METH_KEYWORDS;
-    definition->ml_doc = signature_doc(method->signature, member->name, true, text, NULL);
+    definition->ml_doc = signature_doc(method->signature, member->name, text);
     info->count++;
     return definition->ml_doc != NULL ? 0 : -1;
 }

@@ -1,4 +1,5 @@
-/* What one plugin declares: its records, read when first asked for, and the host's own declarations beside them. */
+/* What one plugin declares: its types and names, from records that are read when first asked for, and from the host.
+ * Functions and variables are declared.c's. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -146,8 +147,8 @@ scope_entry(Scope *scope, const char *name, size_t size, bool tag)
     return NULL;
 }
 
-static Entry *
-insert(Scope *scope, const Entry *entry)
+Entry *
+scope_insert(Scope *scope, const Entry *entry)
 {
     Entry **bucket = bucket_of(scope, entry->name, strlen(entry->name), entry->kind == ENTRY_TAG);
     Entry *copy = arena_alloc(&scope->arena, sizeof *copy);
@@ -157,6 +158,9 @@ insert(Scope *scope, const Entry *entry)
         copy->next = *bucket;
         __atomic_store_n(bucket, copy, __ATOMIC_RELEASE);
         scope->changes++;
+        if (entry->kind == ENTRY_TYPEDEF || entry->kind == ENTRY_CONSTANT) {
+            pattern_forget(&scope->patterns);      /* the same text may mean another thing now */
+        }
     }
     return copy;
 }
@@ -172,7 +176,7 @@ scope_add(Parser *parser, const Entry *entry)
     if (old == NULL && entry->kind == ENTRY_DECLARATION) {
         char reason[REASON_MAX];
 
-        scope_find(parser->scope, entry->name, reason);
+        declared_find(parser->scope, entry->name, reason);
         old = scope_entry(parser->scope, entry->name, size, tag);
     }
     if (old != NULL) {
@@ -183,7 +187,7 @@ scope_add(Parser *parser, const Entry *entry)
         }
         return;
     }
-    if (insert(parser->scope, entry) == NULL) {
+    if (scope_insert(parser->scope, entry) == NULL) {
         parse_fail(parser, "out of memory");
     }
 }
@@ -228,8 +232,8 @@ scope_abi(const Scope *scope)
     return scope->facts != NULL && scope->facts->header != NULL ? scope->facts->header->size : 0;
 }
 
-static const Record *
-find_record(const Scope *scope, RecordKind kind, const char *name, size_t size)
+const Record *
+scope_record(const Scope *scope, RecordKind kind, const char *name, size_t size)
 {
     return scope->facts != NULL ? elf_find(scope->facts, kind, name, size) : NULL;
 }
@@ -253,7 +257,7 @@ scope_struct(Parser *parser, const char *name, size_t size, const Type **type)
     made->name = entry.name;
     made->record = parse_alloc(parser, sizeof *made->record);
     made->record->name = entry.name;
-    made->record->record = find_record(parser->scope, RECORD_STRUCT, name, size);
+    made->record->record = scope_record(parser->scope, RECORD_STRUCT, name, size);
     *type = made;
     scope_add(parser, &entry);
     return made->record;
@@ -351,177 +355,6 @@ scope_complete(Scope *scope, Struct *record, char reason[REASON_MAX])
     return failed;
 }
 
-/* ------------------------------------------------------------------ functions and variables */
-
-static void
-declaration_of_record(Parser *parser, void *context)
-{
-    Declaration *declaration = context;
-    const Record *record = declaration->record;
-    bool is_function;
-
-    declare_one(parser, declaration);
-    is_function = declaration->type->kind == TYPE_FUNCTION;
-    if (declaration->name == NULL || strcmp(declaration->name, record->name) != 0 ||
-        is_function != (record->kind == RECORD_FUNC)) {
-        parse_fail(parser, "its record says \"%.200s\", which declares no %s of that name", record->text,
-                   record->kind == RECORD_FUNC ? "function" : "variable");
-    }
-    if (!is_function && (type_size(declaration->type) != record->size || type_align(declaration->type) > record->align)) {
-        parse_fail(parser, "it has %u bytes aligned to %u by the plugin's compiler, but %zu aligned to %zu by its declaration",
-                   record->size, record->align, type_size(declaration->type), type_align(declaration->type));
-    }
-}
-
-static Entry *
-read_record(Scope *scope, const Record *record, char reason[REASON_MAX])
-{
-    Entry entry = {.kind = ENTRY_DECLARATION, .name = record->name};
-
-    scope_prepare(scope);
-    entry.declaration.record = record;
-    if (scope_read(scope, record->text, reason, declaration_of_record, &entry.declaration) < 0) {
-        entry.failure = arena_alloc(&scope->arena, strlen(reason) + 1);
-        if (entry.failure == NULL) {
-            return NULL;
-        }
-        strcpy(entry.failure, reason);
-    }
-    return insert(scope, &entry);
-}
-
-/* The record of that function or variable, or NULL. */
-static const Record *
-record_of(const Scope *scope, const char *name, size_t size)
-{
-    const Record *record = find_record(scope, RECORD_FUNC, name, size);
-
-    return record != NULL ? record : find_record(scope, RECORD_VAR, name, size);
-}
-
-static const Declaration *
-find_declaration(Scope *scope, const char *name, char reason[REASON_MAX])
-{
-    size_t size = strlen(name);
-    Entry *entry;
-
-    reason[0] = '\0';
-    scope_prepare(scope);
-    entry = scope_entry(scope, name, size, false);
-    if (entry == NULL) {
-        const Record *record = record_of(scope, name, size);
-
-        if (record == NULL) {
-            return NULL;
-        }
-        entry = read_record(scope, record, reason);
-        if (entry == NULL) {
-            snprintf(reason, REASON_MAX, "out of memory");
-            return NULL;
-        }
-    }
-    if (entry->kind != ENTRY_DECLARATION) {
-        if (record_of(scope, name, size) != NULL) {
-            snprintf(reason, REASON_MAX, "it is declared as a type or a constant too");
-        }
-        return NULL;
-    }
-    if (entry->failure != NULL) {
-        snprintf(reason, REASON_MAX, "%s", entry->failure);
-        return NULL;
-    }
-    return &entry->declaration;
-}
-
-const Declaration *
-scope_find(Scope *scope, const char *name, char reason[REASON_MAX])
-{
-    const Declaration *found;
-
-    scope_lock();
-    found = find_declaration(scope, name, reason);
-    scope_unlock();
-    return found;
-}
-
-/* ------------------------------------------------------------------ walking */
-
-/* Without the lock: what visits may run Python. */
-int
-scope_each(Scope *scope, int (*visit)(void *context, const char *name, RecordKind kind), void *context)
-{
-    int stop = 0;
-
-    for (size_t i = 0; scope->facts != NULL && i < scope->facts->record_count && stop == 0; i++) {
-        const Record *record = &scope->facts->records[i];
-
-        if (record->kind == RECORD_FUNC || record->kind == RECORD_VAR) {
-            stop = visit(context, record->name, record->kind);
-        }
-    }
-    for (size_t i = 0; i < BUCKETS; i++) {
-        const Entry *entry = __atomic_load_n(&scope->names[i], __ATOMIC_ACQUIRE);
-
-        for (; entry != NULL && stop == 0; entry = entry->next) {
-            if (entry->kind == ENTRY_DECLARATION && entry->declaration.record == NULL) {
-                bool is_function = entry->declaration.type->kind == TYPE_FUNCTION;
-
-                stop = visit(context, entry->name, is_function ? RECORD_FUNC : RECORD_VAR);
-            }
-        }
-    }
-    return stop;
-}
-
-static bool
-destroys(const Declaration *declaration, const char *name)
-{
-    const Prototype *prototype = declaration->type->prototype;
-    const Type *type;
-
-    if (declaration->type->kind != TYPE_FUNCTION || !(prototype->words & WORD_DESTRUCTOR) || prototype->count == 0) {
-        return false;
-    }
-    type = prototype->params[0].type;
-    return type->kind == TYPE_POINTER && type->target->kind == TYPE_STRUCT && strcmp(type->target->name, name) == 0;
-}
-
-static const Declaration *
-find_destructor(Scope *scope, const char *name)
-{
-    for (size_t i = 0; scope->facts != NULL && i < scope->facts->record_count; i++) {
-        const Record *record = &scope->facts->records[i];
-
-        if (record->kind == RECORD_FUNC && strstr(record->text, "plugin_destructor") != NULL) {
-            char reason[REASON_MAX];
-            const Declaration *declaration = scope_find(scope, record->name, reason);
-
-            if (declaration != NULL && destroys(declaration, name)) {
-                return declaration;
-            }
-        }
-    }
-    for (size_t i = 0; i < BUCKETS; i++) {
-        for (Entry *entry = scope->names[i]; entry != NULL; entry = entry->next) {
-            if (entry->kind == ENTRY_DECLARATION && entry->failure == NULL && destroys(&entry->declaration, name)) {
-                return &entry->declaration;
-            }
-        }
-    }
-    return NULL;
-}
-
-const Declaration *
-scope_destructor(Scope *scope, const char *name)
-{
-    const Declaration *found;
-
-    scope_lock();
-    found = find_destructor(scope, name);
-    scope_unlock();
-    return found;
-}
-
 bool
 scope_equal(const Type *a, const Type *b, bool words)
 {
@@ -547,6 +380,17 @@ scope_new(const FileFacts *facts)
     return scope;
 }
 
+char *
+scope_text(Scope *scope, size_t size)
+{
+    char *text;
+
+    scope_lock();
+    text = arena_text(&scope->texts, size);
+    scope_unlock();
+    return text;
+}
+
 void
 scope_free(Scope *scope)
 {
@@ -559,6 +403,8 @@ scope_free(Scope *scope)
         free(scope->first);
         scope->first = next;
     }
+    pattern_end(&scope->patterns);
+    arena_free(&scope->texts);
     arena_free(&scope->arena);
     free(scope);
 }

@@ -555,6 +555,10 @@ signature_free(Signature *signature)
         signature_free(signature->arguments[i].callback);
     }
     signature_free(signature->result.callback);
+    PyMem_Free((void *)(uintptr_t)signature->declared);
+    if (!signature->is_shared) {
+        PyMem_Free((void *)(uintptr_t)signature->parameters);
+    }
     PyMem_Free(signature);
 }
 

@@ -48,8 +48,8 @@ parse_require_shape(Parser *parser, const Type *type, const char *what, const ch
     char reason[REASON_MAX];
     char spelling[128];
 
-    type_spell(type, NULL, spelling, sizeof spelling);
     if (type->kind == TYPE_REFUSED || type->kind == TYPE_VOID || type->kind == TYPE_FUNCTION) {
+        type_spell(type, NULL, spelling, sizeof spelling);
         parse_fail(parser, "%s \"%s\" has the type \"%s\", which plugin cannot lay out or pass", what, name, spelling);
     }
     if (type->kind == TYPE_ARRAY) {
@@ -62,6 +62,7 @@ parse_require_shape(Parser *parser, const Type *type, const char *what, const ch
     }
     if (type->kind == TYPE_STRUCT && scope_complete(parser->scope, type->record, reason) < 0) {
         if (*reason == '\0') {
+            type_spell(type, NULL, spelling, sizeof spelling);
             parse_fail(parser, "%s \"%s\" has the unknown type \"%s\": declare it with PLUGIN_DECLARE or PLUGIN_STRUCT",
                        what, name, spelling);
         }

@@ -1,19 +1,19 @@
-/* The Python types Symbol and Function: what is known of a symbol of an open plugin.  Variable is variable.c's. */
+/* The Python type Symbol: what is known of a symbol of an open plugin.  Function is function.c's, Variable variable.c's. */
 #include "memory.h"
 
 #include <stddef.h>
 
 /* ------------------------------------------------------------------ life */
 
-static int
-Symbol_traverse(SymbolObject *self, visitproc visit, void *arg)
+int
+symbol_traverse(SymbolObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->library);
     return 0;
 }
 
-static void
+void
 symbol_dealloc(SymbolObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
@@ -34,83 +34,55 @@ Symbol_dealloc(SymbolObject *self)
     symbol_dealloc(self);
 }
 
-static void
-Function_dealloc(FunctionObject *self)
+/* ------------------------------------------------------------------ what is declared */
+
+bool
+symbol_is_typed(PyObject *object)
 {
-    PyObject_GC_UnTrack(self);
-    signature_free(self->signature);
-    PyMem_Free((void *)(uintptr_t)self->definition.ml_doc);
-    symbol_dealloc(&self->symbol);
+    const SymbolObject *self = (SymbolObject *)object;
+    const ModuleState *state = self->library->state;
+
+    return Py_IS_TYPE(object, state->function)   ? ((FunctionObject *)object)->signature != NULL
+           : Py_IS_TYPE(object, state->variable) ? ((VariableObject *)object)->declaration.type != NULL
+                                                 : false;
 }
 
-/* ------------------------------------------------------------------ making one */
-
-PyObject *
-symbol_call(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+bool
+symbol_declared(const SymbolObject *self, Declaration *declaration)
 {
-    FunctionObject *self = (FunctionObject *)object;
-    Callee callee = {
-        .signature = self->signature,
-        .address = self->symbol.address,
-        .library = self->symbol.library,
-        .name = self->definition.ml_name,
-    };
+    const Signature *signature;
 
-    return call_function(&callee, args, nargs, kwnames);
+    if (!symbol_is_typed((PyObject *)(uintptr_t)self)) {
+        return false;
+    }
+    if (Py_IS_TYPE((PyObject *)(uintptr_t)self, self->library->state->variable)) {
+        *declaration = ((const VariableObject *)self)->declaration;
+        return true;
+    }
+    signature = ((const FunctionObject *)self)->signature;
+    if (signature->declared != NULL) {
+        *declaration = *signature->declared;
+    } else {                       /* one of those that share it: they all have records */
+        const char *name = ((const FunctionObject *)self)->definition.ml_name;
+        const Record *record = elf_find(&self->library->facts, RECORD_FUNC, name, strlen(name));
+
+        *declaration = (Declaration){.name = record->name, .text = record->text, .type = signature->type, .record = record};
+    }
+    return true;
 }
 
 /* The declaration as its author wrote it; of a pointer that came back, as we do. */
 static void
-spell(const SymbolObject *symbol, char *buffer, size_t size)
+spell(const Declaration *declaration, char *buffer, size_t size)
 {
-    if (symbol->declaration.text != NULL) {
-        PyOS_snprintf(buffer, size, "%s", symbol->declaration.text);
+    if (declaration->text != NULL) {
+        PyOS_snprintf(buffer, size, "%s", declaration->text);
     } else {
-        type_spell(symbol->declaration.type, symbol->declaration.name, buffer, size);
+        type_spell(declaration->type, declaration->name, buffer, size);
     }
 }
 
-/* The fastest C function that there is for the signature. */
-static void
-choose_call(FunctionObject *self)
-{
-    FastCall call;
-
-    if (ready_function(self->signature, &self->definition)) {
-        return;
-    }
-    call = scalars_function(self->signature);
-    if (call == NULL) {
-        call = self->signature->is_simple ? call_scalars : symbol_call;
-    }
-    self->definition.ml_meth = (PyCFunction)(void (*)(void))call;
-    self->definition.ml_flags = METH_FASTCALL | METH_KEYWORDS;
-}
-
-static int
-prepare_function(FunctionObject *self)
-{
-    SymbolObject *symbol = &self->symbol;
-    const char *name = PyUnicode_AsUTF8(symbol->name);
-    const Record *doc;
-    char reason[REASON_MAX], spelling[4 * REASON_MAX];
-
-    if (name == NULL) {
-        return -1;
-    }
-    self->signature = signature_compile(symbol->library, symbol->declaration.type->prototype, NULL, reason);
-    if (self->signature == NULL) {
-        library_refuse(symbol->library, name, reason);
-        return -1;
-    }
-    doc = elf_find(&symbol->library->facts, RECORD_DOC, name, strlen(name));
-    self->definition.ml_name = name;       /* the str is ours as long as we live */
-    choose_call(self);
-    spell(symbol, spelling, sizeof spelling);
-    self->definition.ml_doc =
-        signature_doc(self->signature, name, false, spelling, doc != NULL ? doc->text : NULL);
-    return self->definition.ml_doc != NULL ? 0 : -1;
-}
+/* ------------------------------------------------------------------ making one */
 
 /* Where the file knows better than a declaration, the file is believed. */
 static int
@@ -180,12 +152,11 @@ symbol_new(LibraryObject *library, PyObject *name, void *address, const SymbolFa
     self->library = (LibraryObject *)Py_NewRef((PyObject *)library);
     self->name = Py_NewRef(name);
     self->address = address;
-    self->facts = *facts;
-    if (declaration != NULL) {
-        self->declaration = *declaration;
-        if (type == library->state->function && prepare_function((FunctionObject *)self) < 0) {
-            Py_CLEAR(self);
-        }
+    if (type == library->state->variable) {
+        ((VariableObject *)self)->facts = *facts;
+        ((VariableObject *)self)->declaration = declaration != NULL ? *declaration : (Declaration){0};
+    } else if (declaration != NULL && function_prepare((FunctionObject *)self, declaration) < 0) {
+        Py_CLEAR(self);
     }
     return (PyObject *)self;
 }
@@ -205,9 +176,9 @@ make_builtin(FunctionObject *function)
 PyObject *
 symbol_of_pointer(LibraryObject *library, const Type *function, void *address, const char *name)
 {
-    Declaration declaration = {.name = name, .text = NULL, .type = function};
-    SymbolFacts facts = {.kind = SYMBOL_FUNCTION};
     PyObject *text = PyUnicode_FromString(name);
+    Declaration declaration = {.name = text != NULL ? PyUnicode_AsUTF8(text) : NULL, .text = NULL, .type = function};
+    SymbolFacts facts = {.kind = SYMBOL_FUNCTION};
     PyObject *symbol = text != NULL ? symbol_new(library, text, address, &facts, &declaration) : NULL;
     PyObject *use = symbol != NULL ? make_builtin((FunctionObject *)symbol) : NULL;
 
@@ -217,13 +188,30 @@ symbol_of_pointer(LibraryObject *library, const Type *function, void *address, c
 }
 
 PyObject *
-symbol_use(PyObject *object)
+symbol_of_use(PyObject *use)
 {
-    SymbolObject *symbol = (SymbolObject *)object;
+    return PyCFunction_Check(use) ? PyCFunction_GET_SELF(use) : use;
+}
+
+PyObject *
+symbol_new_use(PyObject *object)
+{
+    const SymbolObject *symbol = (SymbolObject *)object;
     FunctionObject *function = (FunctionObject *)object;
-    PyObject *found;
 
     if (!Py_IS_TYPE(object, symbol->library->state->function) || function->signature == NULL) {
+        return Py_NewRef(object);
+    }
+    return make_builtin(function);
+}
+
+PyObject *
+symbol_use(PyObject *object)
+{
+    const SymbolObject *symbol = (SymbolObject *)object;
+    PyObject *found;
+
+    if (!Py_IS_TYPE(object, symbol->library->state->function)) {
         return Py_NewRef(object);
     }
     if (dict_get(symbol->library->found, symbol->name, &found) < 0) {
@@ -233,13 +221,13 @@ symbol_use(PyObject *object)
         return found;
     }
     Py_XDECREF(found);
-    return make_builtin(function);
+    return symbol_new_use(object);
 }
 
 /* ------------------------------------------------------------------ Symbol */
 
-static PyObject *
-Symbol_name(SymbolObject *self, void *closure)
+PyObject *
+symbol_name(SymbolObject *self, void *closure)
 {
     (void)closure;
     return Py_NewRef(self->name);
@@ -263,28 +251,29 @@ static PyObject *
 Symbol_declaration(SymbolObject *self, void *closure)
 {
     char text[4 * REASON_MAX];
+    Declaration declaration;
 
     (void)closure;
-    if (self->declaration.type == NULL) {
+    if (!symbol_declared(self, &declaration)) {
         Py_RETURN_NONE;
     }
-    spell(self, text, sizeof text);
+    spell(&declaration, text, sizeof text);
     return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
 }
 
 /* Compare what is declared with a C type. */
 static PyObject *
-check_c_type(SymbolObject *self, PyObject *text, const char *utf8)
+check_c_type(SymbolObject *self, const Declaration *declared, PyObject *text, const char *utf8)
 {
     LibraryObject *library = self->library;
     char reason[REASON_MAX];
 
-    switch (scope_compare(library->scope, utf8, &self->declaration, reason)) {
+    switch (scope_compare(library->scope, utf8, declared, reason)) {
     case 1:
         return symbol_use((PyObject *)self);
     case 0:
         return raise_fact(library->state, "type_mismatch", "(OOOOs)", self->name, library->name, library->path, text,
-                          self->declaration.text);
+                          declared->text);
     default:
         return library_refuse(library, PyUnicode_AsUTF8(self->name), reason);
     }
@@ -298,6 +287,7 @@ take_c_type(SymbolObject *self, PyObject *text, const char *utf8)
     const char *name = PyUnicode_AsUTF8(self->name);
     PyObject *key = PyTuple_Pack(2, self->name, text), *symbol, *use = NULL;
     Declaration declaration;
+    SymbolFacts facts;
     char reason[REASON_MAX];
 
     if (key == NULL || name == NULL || dict_get(library->found, key, &use) != 0) {
@@ -309,8 +299,10 @@ take_c_type(SymbolObject *self, PyObject *text, const char *utf8)
     } else if (declaration.name != NULL && strcmp(declaration.name, name) != 0) {
         PyOS_snprintf(reason, sizeof reason, "\"%.400s\" declares another name", utf8);
         library_refuse(library, name, reason);
+    } else if (library_address(library, name, false, &facts, reason) == NULL) {     /* found before: for the facts alone */
+        library_refuse(library, name, reason);
     } else {
-        symbol = symbol_new(library, self->name, self->address, &self->facts, &declaration);
+        symbol = symbol_new(library, self->name, self->address, &facts, &declaration);
         use = symbol != NULL ? symbol_use(symbol) : NULL;
         Py_XDECREF(symbol);
     }
@@ -326,6 +318,7 @@ as_c_type(SymbolObject *self, PyObject *text)
 {
     Py_ssize_t size;
     const char *utf8 = PyUnicode_AsUTF8AndSize(text, &size);
+    Declaration declared;
 
     if (utf8 == NULL) {
         return NULL;
@@ -333,7 +326,7 @@ as_c_type(SymbolObject *self, PyObject *text)
     if (strlen(utf8) != (size_t)size) {
         return library_refuse(self->library, PyUnicode_AsUTF8(self->name), "the type has an embedded null character");
     }
-    return self->declaration.type != NULL ? check_c_type(self, text, utf8) : take_c_type(self, text, utf8);
+    return symbol_declared(self, &declared) ? check_c_type(self, &declared, text, utf8) : take_c_type(self, text, utf8);
 }
 
 PyObject *
@@ -371,12 +364,13 @@ Symbol_capsule(PyObject *object, PyObject *unused)
 {
     SymbolObject *self = (SymbolObject *)object;
     char spelling[REASON_MAX] = "";
+    Declaration declaration;
     PyObject *capsule;
     char *name;
 
     (void)unused;
-    if (self->declaration.type != NULL) {
-        type_spell(self->declaration.type, NULL, spelling, sizeof spelling);
+    if (symbol_declared(self, &declaration)) {
+        type_spell(declaration.type, NULL, spelling, sizeof spelling);
     }
     name = PyMem_Malloc(strlen(spelling) + 1);
     if (name == NULL) {
@@ -397,6 +391,8 @@ Symbol_reduce(PyObject *object, PyObject *unused)
 {
     SymbolObject *self = (SymbolObject *)object;
     PyObject *module = PyImport_ImportModule("plugin._open"), *reopen, *result, *text, *bare;
+    Declaration declaration;
+    bool is_typed = symbol_declared(self, &declaration);
 
     (void)unused;
     reopen = module != NULL ? PyObject_GetAttrString(module, "reopen") : NULL;
@@ -404,9 +400,8 @@ Symbol_reduce(PyObject *object, PyObject *unused)
     if (reopen == NULL) {
         return NULL;
     }
-    text = self->declaration.type != NULL && self->declaration.record == NULL ? Symbol_declaration(self, NULL)
-                                                                               : Py_NewRef(Py_None);
-    bare = self->declaration.type != NULL && self->declaration.name == NULL ? Py_True : Py_False;
+    text = is_typed && declaration.record == NULL ? Symbol_declaration(self, NULL) : Py_NewRef(Py_None);
+    bare = is_typed && declaration.name == NULL ? Py_True : Py_False;
     result = text != NULL ? Py_BuildValue("(O(OONO))", reopen, self->library->path, self->name, text, bare) : NULL;
     Py_DECREF(reopen);
     return result;
@@ -417,9 +412,10 @@ Symbol_repr(PyObject *object)
 {
     SymbolObject *self = (SymbolObject *)object;
     char text[REASON_MAX] = "untyped";
+    Declaration declaration;
 
-    if (self->declaration.type != NULL) {
-        spell(self, text, sizeof text);
+    if (symbol_declared(self, &declaration)) {
+        spell(&declaration, text, sizeof text);
     }
     return PyUnicode_FromFormat("<%s %U of %U: %s>", Py_TYPE(object)->tp_name, self->name, self->library->name, text);
 }
@@ -436,7 +432,7 @@ static PyMethodDef symbol_methods[] = {
 };
 
 static PyGetSetDef symbol_getters[] = {
-    {"name", (getter)Symbol_name, NULL, "The symbol's name.", NULL},
+    {"name", (getter)symbol_name, NULL, "The symbol's name.", NULL},
     {"plugin", (getter)Symbol_plugin, NULL, "The Plugin that it belongs to.", NULL},
     {"address", (getter)Symbol_address, NULL, "Its address, an int.", NULL},
     {"declaration", (getter)Symbol_declaration, NULL, "Its C declaration, or None for an untyped symbol.", NULL},
@@ -451,7 +447,7 @@ static PyMemberDef symbol_members[] = {
 static PyType_Slot symbol_slots[] = {
     {Py_tp_doc, "What is known of a symbol of an open plugin."},
     {Py_tp_dealloc, Symbol_dealloc},
-    {Py_tp_traverse, Symbol_traverse},
+    {Py_tp_traverse, symbol_traverse},
     {Py_tp_repr, Symbol_repr},
     {Py_tp_methods, symbol_methods},
     {Py_tp_members, symbol_members},
@@ -465,89 +461,4 @@ PyType_Spec symbol_spec = {
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE |
              Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = symbol_slots,
-};
-
-/* ------------------------------------------------------------------ Function */
-
-static PyObject *
-Function_call(PyObject *object, PyObject *arguments, PyObject *keywords)
-{
-    FunctionObject *self = (FunctionObject *)object;
-    PyObject *use, *result;
-
-    if (self->signature == NULL) {
-        return raise_fact(self->symbol.library->state, "untyped", "(OOO)", self->symbol.name, self->symbol.library->name,
-                          self->symbol.library->path);
-    }
-    use = symbol_use(object);
-    result = use != NULL ? PyObject_Call(use, arguments, keywords) : NULL;
-    Py_XDECREF(use);
-    return result;
-}
-
-static PyObject *
-Function_describe(PyObject *object, PyObject *unused)
-{
-    FunctionObject *self = (FunctionObject *)object;
-
-    (void)unused;
-    if (self->signature == NULL) {
-        Py_RETURN_NONE;
-    }
-    return signature_describe(self->signature);
-}
-
-static PyObject *
-Function_signature(PyObject *object, void *closure)
-{
-    PyObject *module = PyImport_ImportModule("plugin._signatures"), *signature;
-
-    (void)closure;
-    signature = module != NULL ? PyObject_CallMethod(module, "signature_of", "O", object) : NULL;
-    Py_XDECREF(module);
-    return signature;
-}
-
-/* A built-in function pickles as the attribute of that name of its __self__, which is the Function. */
-static PyObject *
-Function_getattro(PyObject *object, PyObject *name)
-{
-    FunctionObject *self = (FunctionObject *)object;
-    PyObject *value = PyObject_GenericGetAttr(object, name);
-
-    if (value == NULL && PyErr_ExceptionMatches(PyExc_AttributeError) && self->signature != NULL &&
-        PyUnicode_Compare(name, self->symbol.name) == 0) {
-        PyErr_Clear();
-        return symbol_use(object);
-    }
-    return value;
-}
-
-static PyMethodDef function_methods[] = {
-    {"_describe", Function_describe, METH_NOARGS, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyGetSetDef function_getters[] = {
-    {"__name__", (getter)Symbol_name, NULL, NULL, NULL},
-    {"__signature__", Function_signature, NULL, NULL, NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-static PyType_Slot function_slots[] = {
-    {Py_tp_doc, "A function of a plugin.  It can be called; what lookup gives for it is called faster."},
-    {Py_tp_dealloc, Function_dealloc},
-    {Py_tp_traverse, Symbol_traverse},
-    {Py_tp_call, Function_call},
-    {Py_tp_getattro, Function_getattro},
-    {Py_tp_methods, function_methods},
-    {Py_tp_getset, function_getters},
-    {0, NULL},
-};
-
-PyType_Spec function_spec = {
-    .name = "plugin.Function",
-    .basicsize = sizeof(FunctionObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = function_slots,
 };

@@ -73,10 +73,11 @@ visit_function(void *context, const char *name, RecordKind kind)
 {
     Search *search = context;
     char reason[REASON_MAX];
-    const Declaration *declaration = scope_find(search->library->scope, name, reason);
+    Declaration declaration;
 
     (void)kind;
-    if (declaration != NULL && declaration->type->kind == TYPE_FUNCTION && is_unmarked(declaration->type)) {
+    if (scope_find(search->library->scope, name, &declaration, reason) && declaration.type->kind == TYPE_FUNCTION &&
+        is_unmarked(declaration.type)) {
         PyOS_snprintf(search->name, sizeof search->name, "%.120s", name);
     }
     return search->name[0] != '\0';

@@ -3,25 +3,25 @@
 
 /* Fills in `where`: what is typed has a name in UTF-8. */
 static int
-require_typed(SymbolObject *self, Where *where)
+require_typed(VariableObject *self, Where *where)
 {
     if (self->declaration.type == NULL) {
-        raise_fact(self->library->state, "untyped", "(OOO)", self->name, self->library->name,
-                   self->library->path);
+        raise_fact(self->symbol.library->state, "untyped", "(OOO)", self->symbol.name, self->symbol.library->name,
+                   self->symbol.library->path);
         return -1;
     }
-    where->owner = PyUnicode_AsUTF8(self->name);
+    where->owner = PyUnicode_AsUTF8(self->symbol.name);
     return where->owner != NULL ? 0 : -1;
 }
 
 static Spot
-spot_of(SymbolObject *self)
+spot_of(VariableObject *self)
 {
     return (Spot){
-        .library = self->library,
+        .library = self->symbol.library,
         .type = self->declaration.type,
         .words = self->declaration.words,
-        .memory = self->address,
+        .memory = self->symbol.address,
         .where = {self->declaration.name, NULL},
         .readonly = !self->facts.writable && self->facts.kind != SYMBOL_UNKNOWN,
     };
@@ -37,14 +37,14 @@ is_wide(const Type *type, TypeKind kind)
 static PyObject *
 Variable_get(PyObject *object, void *closure)
 {
-    SymbolObject *self = (SymbolObject *)object;
+    VariableObject *self = (VariableObject *)object;
     const Type *type = self->declaration.type;
     Value value;
     Spot spot;
 
     (void)closure;
     if (is_wide(type, TYPE_INTEGER) || is_wide(type, TYPE_FLOAT)) {
-        word_copy(&value, self->address, sizeof value);
+        word_copy(&value, self->symbol.address, sizeof value);
         return type->kind == TYPE_INTEGER ? PyLong_FromLongLong(value.i) : PyFloat_FromDouble(value.d);
     }
     spot = spot_of(self);
@@ -54,7 +54,7 @@ Variable_get(PyObject *object, void *closure)
 static int
 Variable_set(PyObject *object, PyObject *value, void *closure)
 {
-    SymbolObject *self = (SymbolObject *)object;
+    VariableObject *self = (VariableObject *)object;
     const Type *type = self->declaration.type;
     Value number;
     Spot spot;
@@ -63,7 +63,7 @@ Variable_set(PyObject *object, PyObject *value, void *closure)
     if (value != NULL && self->facts.writable && !(type != NULL && type->is_const) &&
         ((is_wide(type, TYPE_INTEGER) && fast_integer(value, &number.i)) ||
          (is_wide(type, TYPE_FLOAT) && fast_double(value, &number.d)))) {
-        word_copy(self->address, &number, sizeof number);
+        word_copy(self->symbol.address, &number, sizeof number);
         return 0;
     }
     spot = spot_of(self);
@@ -74,7 +74,7 @@ Variable_set(PyObject *object, PyObject *value, void *closure)
 static int
 Variable_getbuffer(PyObject *object, Py_buffer *view, int flags)
 {
-    SymbolObject *self = (SymbolObject *)object;
+    VariableObject *self = (VariableObject *)object;
     Spot spot = spot_of(self);
     const Type *type = self->declaration.type, *item;
     Py_ssize_t shape[DIMS_MAX];
@@ -85,10 +85,10 @@ Variable_getbuffer(PyObject *object, Py_buffer *view, int flags)
         shape[dims++] = (Py_ssize_t)item->length;
     }
     if (item == NULL || (!type_is_scalar(item) && item->kind != TYPE_STRUCT)) {
-        PyErr_Format(PyExc_BufferError, "%U: only numbers and structs have a buffer", self->name);
+        PyErr_Format(PyExc_BufferError, "%U: only numbers and structs have a buffer", self->symbol.name);
         return -1;
     }
-    items = items_view(self->library, NULL, NULL, self->address, item, dims, shape, spot.readonly || item->is_const);
+    items = items_view(self->symbol.library, NULL, NULL, self->symbol.address, item, dims, shape, spot.readonly || item->is_const);
     failed = items == NULL ? -1 : PyObject_GetBuffer(items, view, flags);
     Py_XDECREF(items);
     return failed;
@@ -97,7 +97,7 @@ Variable_getbuffer(PyObject *object, Py_buffer *view, int flags)
 static PyObject *
 Variable_describe(PyObject *object, PyObject *unused)
 {
-    const Declaration *declaration = &((SymbolObject *)object)->declaration;
+    const Declaration *declaration = &((VariableObject *)object)->declaration;
     const Type *type = declaration->type;
     const char *kind;
     char spelling[256];
@@ -138,7 +138,7 @@ static PyType_Slot variable_slots[] = {
 
 PyType_Spec variable_spec = {
     .name = "plugin.Variable",
-    .basicsize = sizeof(SymbolObject),
+    .basicsize = sizeof(VariableObject),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = variable_slots,
 };

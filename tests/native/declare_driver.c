@@ -108,14 +108,14 @@ static void
 find(const char *name)
 {
     char reason[REASON_MAX], spelling[REASON_MAX];
-    const Declaration *declaration = scope_find(scope, name, reason);
+    Declaration declaration;
 
-    if (declaration == NULL) {
+    if (!scope_find(scope, name, &declaration, reason)) {
         answer(*reason != '\0' ? "no" : "none", reason, "");
         return;
     }
-    type_spell(declaration->type, name, spelling, sizeof spelling);
-    answer("ok", spelling, declaration->text);
+    type_spell(declaration.type, name, spelling, sizeof spelling);
+    answer("ok", spelling, declaration.text);
 }
 
 static void
