@@ -69,6 +69,14 @@ def by_plugin() -> Uses:
     return uses
 
 
+def by_general() -> Uses:
+    """The general call, which serves the signatures for which nothing is ready-made."""
+    opened = plugin.open(build.work_plugin())
+    uses = plain_functions(lambda name: opened.symbols[name]._general(), {"handle"})
+    uses["handle"] = Use({"f": opened.symbols["counter_value"]._general(), "o": opened.lookup("counter_new")(5)})
+    return uses
+
+
 def with_data(i: int, data: object) -> int:
     """The callback of those who hand `data` on."""
     return i

@@ -9,6 +9,7 @@ from .contestants import Uses
 CONTESTANTS: dict[str, Callable[[], Uses]] = {
     "hand": contestants.hand,
     "plugin": contestants.by_plugin,
+    "general": contestants.by_general,
     "plain": contestants.plain,
     "cffi": contestants.by_cffi,
     "cffi-abi": contestants.by_cffi_abi,

@@ -44,7 +44,7 @@ class Row:
     cells: Mapping[str, Cell]
     target: float | None = None
     absolute: bool = False
-    aside: Sequence[str] = field(default=("plain", "loop", "Go"))
+    aside: Sequence[str] = field(default=("plain", "general", "loop", "Go"))
 
     def met(self) -> bool | None:
         """Whether plugin meets the target; None where there is none, or nothing was measured."""

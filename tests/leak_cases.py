@@ -165,6 +165,7 @@ def _symbol_cases(case, failing, p):
     case("Function.__getattribute__", "itself", getattr, half, "half")
     failing("Function.__getattribute__", "miss", getattr, half, "other")
     case("Function._describe", "all", lambda: [p.symbols[n]._describe() for n in ("total", "divide", "use", "bare")])
+    case("Function._general", "all", lambda: [p.symbols[n]._general() for n in ("total", "divide", "use", "bare")])
     case("Variable._describe", "all", lambda: [p.symbols[n]._describe() for n in ("number", "text")])
     _variable_cases(case, failing, number, p.symbols["fixed"], p.symbols["text"])
     case("weakref", "symbols", lambda: [weakref.ref(s) for s in (half, bare, number)])

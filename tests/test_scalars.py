@@ -103,10 +103,11 @@ class TestEveryNumber:
             expected = [spelled(kind, value) for kind, value in zip(kinds, values, strict=True)]
             f = p.lookup(f"f{RESULTS.index(result)}_{integers}_{floats}")
 
-            assert -1 == f(*values)
-            assert expected == taken()
-            assert -1 == f(**{f"a{i}": value for i, value in enumerate(values)})
-            assert expected == taken()
+            for call in (f, p.symbols[f.__name__]._general()):
+                assert -1 == call(*values)
+                assert expected == taken()
+                assert -1 == call(**{f"a{i}": value for i, value in enumerate(values)})
+                assert expected == taken()
 
     def test_refusals(self, p, taken, integers, floats):
         """What does not fit is refused, and nothing is called: as in a call by name."""

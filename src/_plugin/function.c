@@ -175,6 +175,30 @@ Function_describe(PyObject *object, PyObject *unused)
     return signature_describe(self->signature);
 }
 
+/* A callable that goes the general way, whatever is ready-made for the signature: tests and benchmarks compare the two. */
+static PyObject *
+Function_general(PyObject *object, PyObject *unused)
+{
+    SymbolObject *self = (SymbolObject *)object;
+    SymbolFacts facts = {.kind = SYMBOL_FUNCTION};
+    Declaration declaration;
+    PyObject *other, *use;
+
+    (void)unused;
+    if (!symbol_declared(self, &declaration)) {
+        Py_RETURN_NONE;
+    }
+    other = symbol_new(self->library, self->name, self->address, &facts, &declaration);
+    if (other == NULL) {
+        return NULL;
+    }
+    ((FunctionObject *)other)->definition.ml_meth = (PyCFunction)(void (*)(void))symbol_call;
+    ((FunctionObject *)other)->definition.ml_flags = METH_FASTCALL | METH_KEYWORDS;
+    use = symbol_new_use(other);
+    Py_DECREF(other);
+    return use;
+}
+
 static PyObject *
 Function_signature(PyObject *object, void *closure)
 {
@@ -203,6 +227,7 @@ Function_getattro(PyObject *object, PyObject *name)
 
 static PyMethodDef function_methods[] = {
     {"_describe", Function_describe, METH_NOARGS, NULL},
+    {"_general", Function_general, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
