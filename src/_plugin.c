@@ -242,7 +242,8 @@ static PyMethodDef module_methods[] = {
      "own_lookup(type, /)\n--\n\nGive a type derived from Library a method lookup of its own, which is called faster."},
     {"facts", facts_of_file, METH_VARARGS, "facts(path, shown)\n--\n\nRecords and facts of the file at `path` (bytes)."},
     {"digest", facts_digest, METH_VARARGS,
-     "digest(path, shown)\n--\n\n(has a manifest, is stamped, value to stamp, offsets of its places) of the file at `path`."},
+     "digest(path, shown)\n--\n\n(has a manifest, is stamped, value to stamp, offsets of its places, number that tells of it, "
+     "offsets of its places) of the file at `path`; the value is good once the number stands there."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,34 +1,51 @@
 """Fixtures of every test.  Nothing here needs the extension: `plugin` is imported by the tests themselves."""
 
-import itertools
 import pathlib
+import threading
 from collections.abc import Callable
 
+import parallel
 import pytest
 import support
 
-# What pytest-run-parallel must run in one thread, though it is no matter of threads: part of a test's id, and why.
-THREAD_UNSAFE = {
-    "test_callback_threads.py": "the plugin has one table of threads",
-    "test_threads.py": "starts threads of its own",
-    "test_numbers.py::TestIntegerObjects::test_char": "opens one plugin name in two files",
-    "test_lookup.py::TestUntyped::test_declared_later": "declares what it looked up before",
-    "test_struct_buffers.py": "writes variables that the file shares, and opens one name in two files",
-}
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark those tests."""
-    for item in items:
-        for part, reason in THREAD_UNSAFE.items():
-            if part in item.nodeid:
-                item.add_marker(pytest.mark.thread_unsafe(reason=reason))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Make the tests ready to run in several threads each, if that is asked for."""
+    parallel.prepare(config, items)
 
 
 @pytest.fixture
 def build(tmp_path: pathlib.Path) -> Callable[..., str]:
-    """A function that compiles C or C++ to a shared library and returns its path."""
-    numbers = itertools.count(1)
+    """A function that compiles C or C++ to a shared library and returns its path.
+
+    Threads that run one test beside each other have files of their own, but for equal manifests: one plugin name may
+    stand in one file only.
+    """
+    lock = threading.Lock()
+    turns: dict[int, int] = {}
+    shared: dict[tuple[object, ...], str] = {}
+
+    def compiled(
+        turn: int,
+        source: str | pathlib.Path,
+        flags: tuple[object, ...],
+        name: str | None,
+        suffix: str,
+        compiler: str | None,
+    ) -> str:
+        folder = parallel.folder(tmp_path)
+        if isinstance(source, pathlib.Path):
+            file = support.PLUGINS / source
+        else:
+            file = folder / f"source_{turn}{suffix}"
+            file.write_text(source, encoding="utf-8")
+        library = folder / (name or f"plugin_{turn}.so")
+        support.run(
+            *support.compiler_command(file.suffix, compiler),
+            *("-shared", "-fPIC", "-O1", "-g0", "-fvisibility=hidden"),
+            *("-I", support.include_directory(), file, *flags, "-o", library),
+        )
+        return str(library)
 
     def build(
         source: str | pathlib.Path,
@@ -52,18 +69,13 @@ def build(tmp_path: pathlib.Path) -> Callable[..., str]:
         Raises:
             AssertionError: it does not compile; the compiler's own words.
         """
-        number = next(numbers)
-        if isinstance(source, pathlib.Path):
-            file = support.PLUGINS / source
-        else:
-            file = tmp_path / f"source_{number}{suffix}"
-            file.write_text(source, encoding="utf-8")
-        library = tmp_path / (name or f"plugin_{number}.so")
-        support.run(
-            *support.compiler_command(file.suffix, compiler),
-            *("-shared", "-fPIC", "-O1", "-g0", "-fvisibility=hidden"),
-            *("-I", support.include_directory(), file, *flags, "-o", library),
-        )
-        return str(library)
+        turn = turns[threading.get_ident()] = turns.get(threading.get_ident(), 0) + 1
+        words = (turn, source, flags, name, suffix, compiler)
+        if not isinstance(source, pathlib.Path) and "PLUGIN(" not in source:
+            return compiled(*words)
+        with lock:
+            if words not in shared:
+                shared[words] = compiled(*words)
+            return shared[words]
 
     return build

@@ -12,7 +12,7 @@ SOURCE = r"""
 #include <stdlib.h>
 #include <string.h>
 PLUGIN("errors/one", "2.5");
-static int live;
+static __thread int live;
 PLUGIN_FUNC(int, check, (int n, plugin_error *error))
 {
     if (n < 0) plugin_fail(error, 3, "%d is negative", n);

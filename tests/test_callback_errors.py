@@ -17,9 +17,9 @@ SOURCE = (
     + """
 #include <signal.h>
 PLUGIN_STRUCT(Box, { int n; plugin_destructor void (*close)(Box *self); void (*hook)(int n); });
-static int closed;
+static __thread int closed;
 static void box_close(Box *self) { closed++; self->n = -1; }
-static Box box;
+static __thread Box box;
 PLUGIN_FUNC(plugin_owned Box *, make, (void)) { box = (Box){7, box_close, NULL}; return &box; }
 PLUGIN_FUNC(int, closes, (void)) { return closed; }
 PLUGIN_FUNC(int, use, (Box *b, void (*f)(void))) { f(); return b->n; }

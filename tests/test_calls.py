@@ -18,7 +18,7 @@ PLUGIN("calls/one", "1.0");
 PLUGIN_DOC(sub, "The difference of two numbers.\\n\\nOf \\"any\\" sign: é.");
 PLUGIN_FUNC(int, sub, (int a, int b)) { return a - b; }
 PLUGIN_FUNC(int, answer, (void)) { return 42; }
-PLUGIN_FUNC(int, calls, (void)) { static int count; return ++count; }
+PLUGIN_FUNC(int, calls, (void)) { static __thread int count; return ++count; }
 PLUGIN_FUNC(int, words, (int in, int def, int None, int match, int self)) { return in + 10 * def + 100 * None + 1000 * match + 10000 * self; }
 PLUGIN_FUNC(void, nothing, (int a)) { (void)a; }
 PLUGIN_FUNC(void, one_out, (int a, int *b plugin_out)) { *b = a + 1; }

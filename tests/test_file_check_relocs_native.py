@@ -1,6 +1,7 @@
 """The file check: relocations, the functions that the loader calls, and libraries beside the file."""
 
 import os
+import platform
 import shutil
 import struct
 from pathlib import Path
@@ -134,6 +135,19 @@ class TestRelocations:
         patch.put(at + 16, "Q", FAR)
 
         assert "no place to write to" in refused(elf, patch)
+
+    @pytest.mark.skipif(platform.machine() != "x86_64", reason="AArch64 has no such relocation")
+    @pytest.mark.parametrize("type", [32, 33])
+    def test_size(self, elf: Driver, patch: Patch, type: int) -> None:
+        """The size of a weak symbol that is not defined here is not asked for: the loader crashes if it finds none."""
+        at = patch.relocation("WORD")
+        for name in ("add", "puts", "__gmon_start__"):
+            patch.put(at + ep.R_INFO, "I", type)
+            patch.put(at + ep.R_SYMBOL, "I", (patch.symbol(name) - patch.table(ep.DT_SYMTAB)) // ep.SYMBOL_SIZE)
+            if name != "__gmon_start__":
+                assert "OK" == elf.read(patch.save()).status
+
+        assert "is weak and not defined here" in refused(elf, patch)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ SOURCE = """
 #include <plugin.h>
 PLUGIN("example.com/given", "1");
 PLUGIN_STRUCT(Sink, { int (*put)(Sink *self, int x); plugin_destructor void (*close)(Sink *self); });
-static Sink *kept;
+static __thread Sink *kept;
 PLUGIN_FUNC(int, use, (Sink *sink plugin_owned)) { int x = sink->put(sink, 1); sink->close(sink); return x; }
 PLUGIN_FUNC(void, keep, (Sink *sink plugin_owned)) { kept = sink; }
 PLUGIN_FUNC(int, end, (void)) { int x = kept->put(kept, 2); kept->close(kept); return x; }
@@ -21,15 +21,16 @@ PLUGIN_FUNC(int, end, (void)) { int x = kept->put(kept, 2); kept->close(kept); r
 
 
 class Sink:
-    """It counts its closings."""
+    """It notes its closings in a list."""
 
-    closed = 0
+    def __init__(self, closings: list[int]) -> None:
+        self.closings = closings
 
     def put(self, x: int) -> int:
         return x + 1
 
     def close(self) -> None:
-        type(self).closed += 1
+        self.closings.append(1)
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +44,9 @@ class TestGiven:
 
     def test_kept(self, p: Any) -> None:
         """It lives until the plugin closes it, which it may use till then."""
-        sink = Sink()
-        reference, before = weakref.ref(sink), Sink.closed
+        closings: list[int] = []
+        sink = Sink(closings)
+        reference = weakref.ref(sink)
         p.keep(sink)
         del sink
         gc.collect()
@@ -52,14 +54,15 @@ class TestGiven:
         assert reference() is not None
         assert 3 == p.end()
         gc.collect()
-        assert (None, before + 1) == (reference(), Sink.closed)
+        assert (None, [1]) == (reference(), closings)
 
     def test_closed_in_the_call(self, p: Any) -> None:
         """One that is closed within the call is let go with it."""
-        sink = Sink()
-        reference, before = weakref.ref(sink), Sink.closed
+        closings: list[int] = []
+        sink = Sink(closings)
+        reference = weakref.ref(sink)
 
         assert 2 == p.use(sink)
         del sink
         gc.collect()
-        assert (None, before + 1) == (reference(), Sink.closed)
+        assert (None, [1]) == (reference(), closings)

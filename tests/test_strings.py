@@ -11,7 +11,8 @@ SOURCE = """
 #include <string.h>
 PLUGIN("strings/one", "1.0");
 static char kept[256];
-static int live, NULLS;
+static int NULLS;
+static __thread int live;
 PLUGIN_FUNC(size_t, keep, (const char *text)) { strcpy(kept, text); return strlen(text); }
 PLUGIN_FUNC(const char *, kept_text, (void)) { return kept; }
 PLUGIN_FUNC(plugin_bytes const char *, kept_bytes, (void)) { return kept; }

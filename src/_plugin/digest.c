@@ -323,7 +323,9 @@ digest_check(ElfFile *file, const FileFacts *facts, char reason[REASON_MAX])
         return check_lost(file, reason);
     }
     if (facts->digest_state != DIGEST_STAMPED) {
-        return FILE_OK;
+        return (facts->header->size & HEADER_STAMPED) == 0
+                   ? FILE_OK
+                   : elf_refuse(reason, FILE_INVALID, "its manifest is damaged: a digest was stamped, and is not there");
     }
     status = compute(file, facts, &found, reason);
     if (status != FILE_OK || found == facts->digest) {
@@ -333,6 +335,21 @@ digest_check(ElfFile *file, const FileFacts *facts, char reason[REASON_MAX])
                       "its digest is %08x, but %08x was stamped: the file is damaged, or a tool like patchelf has "
                       "changed it since; `python -m plugin stamp` comes last",
                       found, facts->digest);
+}
+
+/* Where the header stands; more than once if equal ones were linked together. */
+static void
+find_headers(const FileFacts *facts, DigestPlan *plan)
+{
+    const Record *header = facts->header;
+    const unsigned char *desc = (const unsigned char *)header->name - 2 * sizeof(uint32_t);
+    size_t size = (size_t)((const unsigned char *)header->text - desc) + strlen(header->text) + 1;
+
+    for (size_t at = (size_t)(desc - facts->notes) % 4; at + size <= facts->notes_size; at += 4) {
+        if (plan->header_count < BLANKS_MAX && memcmp(facts->notes + at, desc, size) == 0) {
+            plan->headers[plan->header_count++] = note_offset(facts, at);
+        }
+    }
 }
 
 FileStatus
@@ -350,6 +367,12 @@ digest_plan(const char *path, DigestPlan *plan, int *error, char reason[REASON_M
     }
     plan->state = facts.digest_state;
     plan->has_manifest = facts.header != NULL;
+    plan->header_count = 0;
+    if (status == FILE_OK && plan->has_manifest) {
+        plan->is_told = (facts.header->size & HEADER_STAMPED) != 0;
+        plan->header = facts.header->size | HEADER_STAMPED;
+        find_headers(&facts, plan);
+    }
     plan->place_count = facts.digest_count;
     for (size_t i = 0; i < facts.digest_count; i++) {
         plan->places[i] = note_offset(&facts, facts.digest_records[i].at);

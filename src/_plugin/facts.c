@@ -63,7 +63,7 @@ static PyObject *
 build_facts(const FileFacts *facts, const Exports *exports)
 {
     const Record *header = facts->header;
-    PyObject *abi = header != NULL ? Py_BuildValue("(II)", header->size >> 16, header->size & 0xffff) : Py_NewRef(Py_None);
+    PyObject *abi = header != NULL ? Py_BuildValue("(II)", header->size >> 16, header->size & (HEADER_STAMPED - 1)) : Py_NewRef(Py_None);
 
     PyObject *digest = facts->digest_state == DIGEST_STAMPED ? PyUnicode_FromFormat("%08x", facts->digest) : Py_NewRef(Py_None);
 
@@ -105,13 +105,26 @@ done:
     return result;
 }
 
+static PyObject *
+list_places(const uint64_t *places, size_t count)
+{
+    PyObject *list = PyList_New(0);
+
+    for (size_t i = 0; i < count && list != NULL; i++) {
+        if (append(list, PyLong_FromUnsignedLongLong(places[i]))) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
 PyObject *
 facts_digest(PyObject *module, PyObject *arguments)
 {
     ModuleState *state = PyModule_GetState(module);
     char reason[REASON_MAX] = "";
     const char *path;
-    PyObject *shown, *places;
+    PyObject *shown;
     DigestPlan plan;
     FileStatus status;
     int error;
@@ -125,12 +138,8 @@ facts_digest(PyObject *module, PyObject *arguments)
     if (status != FILE_OK) {
         return file_refused(state, status, error, shown, reason);
     }
-    places = PyList_New(0);
-    for (size_t i = 0; i < plan.place_count && places != NULL; i++) {
-        if (append(places, PyLong_FromUnsignedLongLong(plan.places[i]))) {
-            Py_CLEAR(places);
-        }
-    }
-    return Py_BuildValue("(OOIN)", plan.has_manifest ? Py_True : Py_False,
-                         plan.state == DIGEST_STAMPED ? Py_True : Py_False, plan.value, places);
+    return Py_BuildValue("(OOININ)", plan.has_manifest ? Py_True : Py_False,
+                         plan.state == DIGEST_STAMPED && plan.is_told ? Py_True : Py_False, plan.value,
+                         list_places(plan.places, plan.place_count), plan.header,
+                         list_places(plan.headers, plan.header_count));
 }

@@ -45,7 +45,7 @@ typedef enum {
 /* One record.  Everything is borrowed from the FileFacts that it stands in. */
 typedef struct {
     RecordKind kind;
-    uint32_t size;                 /* bytes; of a header: ABI major << 16 | minor */
+    uint32_t size;                 /* bytes; of a header: ABI major << 16 | HEADER_STAMPED or not | minor */
     uint32_t align;                /* bytes; of a header: CHAR_MIN, as int32_t */
     const char *name;
     const char *text;
@@ -67,6 +67,8 @@ typedef enum {
     DIGEST_STAMPED = 1,            /* CRC-32C */
     DIGEST_NO_ROOM,                /* no such record */
 } DigestState;
+
+enum { HEADER_STAMPED = 0x8000 };  /* in the header's first number: a digest record is stamped */
 
 enum { BLANKS_MAX = 8 };           /* stretches of notes that the digest takes as zero; two are usual */
 
@@ -203,7 +205,7 @@ uint32_t digest_crc32c_plain(uint32_t crc, const void *data, size_t size);
 
 /* Of a stamped file, compare the digest with its bytes: those of the ELF header, the program headers and each PT_LOAD
  * in order, with the digest itself, the build-id and what the ELF header says of sections (strip changes that) taken as
- * zero.  Of a file without records, see that it has not lost them.  Returns FILE_OK, or FILE_INVALID, or FILE_ERRNO with
+ * zero.  Of another, see that it has not lost its records, or the digest of which its header tells.  Returns FILE_OK, or FILE_INVALID, or FILE_ERRNO with
  * file->error set. */
 FileStatus digest_check(ElfFile *file, const FileFacts *facts, char reason[REASON_MAX]);
 
@@ -211,6 +213,10 @@ FileStatus digest_check(ElfFile *file, const FileFacts *facts, char reason[REASO
 typedef struct {
     DigestState state;             /* as it is now */
     bool has_manifest;
+    bool is_told;                  /* its header has HEADER_STAMPED, and is counted into `value` so */
+    uint32_t header;               /* to be written first: the header's first number with HEADER_STAMPED */
+    uint64_t headers[BLANKS_MAX];  /* offsets in the file, bytes: there `header` */
+    size_t header_count;
     uint32_t value;                /* to be written */
     uint64_t places[BLANKS_MAX];   /* offsets in the file, bytes: there `value`, and DIGEST_STAMPED behind it */
     size_t place_count;

@@ -52,6 +52,12 @@ deed_of(uint32_t type)
     }
 }
 
+static inline bool
+wants_size(uint32_t type)
+{
+    return type == R_X86_64_SIZE64 || type == R_X86_64_SIZE32;
+}
+
 #elif defined __aarch64__ && defined __LP64__
 
 #ifndef R_AARCH64_IRELATIVE
@@ -77,6 +83,13 @@ deed_of(uint32_t type)
     case R_AARCH64_TLSDESC: return DOES_DESCRIPTOR;
     default: return DOES_NOTHING;
     }
+}
+
+static inline bool
+wants_size(uint32_t type)
+{
+    (void)type;
+    return false;
 }
 
 #else
@@ -170,6 +183,19 @@ check_copy(Check *check, const Table *table, size_t index, const ElfW(Rela) *rel
                                                            : refuse_place(check, table, index, rela->r_offset);
 }
 
+/* glibc reads the size of a weak symbol that it found nowhere at address 0.  It might find this one; no library does so. */
+static FileStatus
+check_size(Check *check, const Table *table, size_t index, size_t symbol)
+{
+    ElfW(Sym) entry;
+
+    if (!check_symbol(check, symbol, &entry)) {
+        return check_cut(check);
+    }
+    return entry.st_shndx == SHN_UNDEF && entry.st_info >> 4 == STB_WEAK
+               ? refuse_symbol(check, table, index, symbol, "is weak and not defined here: it may have no size") : FILE_OK;
+}
+
 static FileStatus
 check_irelative(Check *check, const Table *table, size_t index, const ElfW(Rela) *rela)
 {
@@ -212,6 +238,9 @@ check_one(Check *check, const Table *table, size_t index, const ElfW(Rela) *rela
              && (!may_write(check, rela->r_offset, deed == DOES_HALF ? 4 : WORD)
                  || (deed == DOES_SLOT && rela->r_offset % WORD != 0))) {
         status = refuse_place(check, table, index, rela->r_offset);
+    }
+    if (status == FILE_OK && wants_size(TYPE_OF(rela->r_info))) {
+        status = check_size(check, table, index, SYMBOL_OF(rela->r_info));
     }
     if (status == FILE_OK && deed == DOES_IRELATIVE) {
         status = check_irelative(check, table, index, rela);

@@ -137,7 +137,7 @@ read_word(Parser *parser, unsigned *words, const char **release, Declarator *dec
     }
     parse_fail(parser, "the word \"%.*s\" is not known to this version of plugin (ABI %d.%d); the file was built for %u.%u",
                token.size > 80 ? 80 : (int)token.size, token.start, ABI_MAJOR, ABI_MINOR,
-               (unsigned)(scope_abi(parser->scope) >> 16), (unsigned)(scope_abi(parser->scope) & 0xffff));
+               (unsigned)(scope_abi(parser->scope) >> 16), (unsigned)(scope_abi(parser->scope) & 0x7fff));
 }
 
 /* Step over the brackets of an attribute, whose content is not ours but for what changes a layout.  Returns whether there

@@ -7,6 +7,7 @@ import os
 import shutil
 import struct
 import tempfile
+from typing import BinaryIO
 
 from plugin import _errors, _plugin, _sentences
 
@@ -29,16 +30,16 @@ def stamp(path: str | os.PathLike[str]) -> str:
     """
     shown = os.fspath(path)
     real = os.path.realpath(shown)
-    manifest, stamped, value, places = _digest(real, shown)
+    manifest, stamped, value, places, *_ = _digest(real, shown)
     if not manifest or not places:
         reason = _sentences.opening(shown, _NO_ROOM if manifest else _NO_MANIFEST, "stamp")
         raise _errors.InvalidPluginError(None, reason, shown, phase="read")
     if not (stamped and _holds(real)):
-        _replace(real, shown, value, places)
+        value = _replace(real, shown)
     return f"{value:08x}"
 
 
-def _digest(real: str, shown: str) -> tuple[bool, bool, int, list[int]]:
+def _digest(real: str, shown: str) -> tuple[bool, bool, int, list[int], int, list[int]]:
     try:
         return _plugin.digest(os.fsencode(real), shown)
     except _errors.OpenError as error:
@@ -54,26 +55,34 @@ def _holds(real: str) -> bool:
     return True
 
 
-def _replace(real: str, shown: str, value: int, places: list[int]) -> None:
-    """Write beside the file, check what was written, and only then put it in place."""
+def _replace(real: str, shown: str) -> int:
+    """Write beside the file, check what was written, and only then put it in place; the digest."""
     folder, name = os.path.split(real)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
     try:
         with open(descriptor, "wb") as copy, open(real, "rb") as source:
             shutil.copyfileobj(source, copy)
-            for place in places:
-                copy.seek(place)
-                copy.write(struct.pack("=II", value, 1))
-            copy.flush()
+            _, _, _, _, header, headers = _digest(real, shown)
+            _write(copy, headers, struct.pack("=I", header))
+            _, _, value, places, _, _ = _digest(temporary, shown)
+            _write(copy, places, struct.pack("=II", value, 1))
             os.fsync(copy.fileno())
         if not _holds(temporary):
             raise _errors.OpenError(None, _sentences.opening(shown, "the file changed meanwhile", "stamp"), shown)
         _keep_owner(real, temporary)
         os.replace(temporary, real)
+        return value
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def _write(copy: BinaryIO, places: list[int], content: bytes) -> None:
+    for place in places:
+        copy.seek(place)
+        copy.write(content)
+    copy.flush()
 
 
 def _keep_owner(real: str, temporary: str) -> None:
