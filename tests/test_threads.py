@@ -22,7 +22,7 @@ SOURCE = """
 #include <string.h>
 #include <time.h>
 typedef struct Thing Thing;
-static atomic_int live, inside, most, used_after;
+static atomic_int live, inside, most, used_after, asleep;
 static void pause_us(long us) { struct timespec t = {0, us * 1000}; nanosleep(&t, NULL); }
 static int enter(long us)
 {
@@ -52,13 +52,13 @@ PLUGIN_FUNC(plugin_owned Thing *, make, (int value))
 }
 PLUGIN_FUNC(int, live_things, (void)) { return live; }
 PLUGIN_FUNC(int, uses_after, (void)) { return used_after; }
-PLUGIN_FUNC(plugin_blocking int, slowly, (Thing *thing)) { pause_us(20000); return Number(thing); }
+PLUGIN_FUNC(plugin_blocking int, slowly, (Thing *thing)) { asleep = 1; pause_us(20000); return Number(thing); }
+PLUGIN_FUNC(plugin_threadsafe int, is_asleep, (void)) { return asleep; }
 PLUGIN_FUNC(void, unmarked, (void)) { enter(300); }
 PLUGIN_FUNC(plugin_threadsafe void, marked, (void)) { enter(3000); }
 PLUGIN_FUNC(int, most_inside, (void)) { return atomic_exchange(&most, 0); }
 PLUGIN_FUNC(int, call, (int (*f)(int n, void *data), void *data, int n)) { return f(n, data); }
-PLUGIN_VAR(int64_t, number) = 0;
-PLUGIN_VAR(const char *, text) = "from C";
+PLUGIN_VAR(int64_t, number) = 0; PLUGIN_VAR(const char *, text) = "from C";
 """
 # Names that nobody has looked up: each with a struct of its own that names the next one.
 MANY = "".join(
@@ -217,7 +217,7 @@ class TestObjects:
         def work(number: int) -> int:
             if number == 0:
                 return slowly(thing)
-            threading.Event().wait(0.005)
+            assert not any(iter(p.lookup("is_asleep"), 1))  # asked until it is
             thing.Close()
             return 0
 
