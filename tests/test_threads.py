@@ -21,8 +21,7 @@ SOURCE = """
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-typedef struct Thing Thing;
-static atomic_int live, inside, most, used_after, asleep;
+typedef struct Thing Thing; static atomic_int live, inside, most, used_after, asleep;
 static void pause_us(long us) { struct timespec t = {0, us * 1000}; nanosleep(&t, NULL); }
 static int enter(long us)
 {
@@ -217,7 +216,8 @@ class TestObjects:
         def work(number: int) -> int:
             if number == 0:
                 return slowly(thing)
-            assert not any(iter(p.lookup("is_asleep"), 1))  # asked until it is
+            while not p.lookup("is_asleep")():
+                threading.Event().wait(0.001)
             thing.Close()
             return 0
 
