@@ -16,7 +16,7 @@
  *                                   handle.c record.c enum.c               objects of a plugin, and their types
  *                                   spot.c member.c items.c layout.c       typed memory
  *                                   symbol.c variable.c                    Symbol, Function, Variable
- *                                   library.c load.c tenant.c facts.c      Plugin, open, inspect
+ *                                   library.c load.c plain.c tenant.c facts.c   Plugin, open, inspect
  */
 #include "_plugin/memory.h"
 
@@ -232,9 +232,9 @@ static PyMethodDef module_methods[] = {
     {"load", load_library, METH_VARARGS,
      "load(library, path, shown, host)\n--\n\nLoad and initialise what read() gave, with a host object or None."},
     {"identify", load_identify, METH_O, "identify(path, /)\n--\n\n(device, inode, bytes, mtime in ns) of `path` (bytes)."},
-    {"known", (PyCFunction)(void (*)(void))load_known, METH_FASTCALL,
-     "known(cache, path, /)\n--\n\nThe library under (device, inode) of `path` (str or bytes) in `cache`, a dict, if its file "
-     "did not change; else None."},
+    {"plain", (PyCFunction)(void (*)(void))plain_open, METH_FASTCALL,
+     "plain(type, by_file, by_path, path, /)\n--\n\nThe library at `path` (str or bytes), opened with nothing but that and "
+     "entered into the two dicts, or found there;\nNone where that takes more than the short way."},
     {"realpath", load_realpath, METH_O, "realpath(path, /)\n--\n\nThe real path (bytes) of `path` (bytes)."},
     {"own_lookup", library_own_lookup, METH_O,
      "own_lookup(type, /)\n--\n\nGive a type derived from Library a method lookup of its own, which is called faster."},

@@ -88,13 +88,20 @@ def _module_cases(case, failing, path, raw):
     case("identify", "file", _plugin.identify, raw["leaks.so"])
     failing("identify", "missing", _plugin.identify, b"/missing")
     failing("identify", "argument", _plugin.identify, "text")
-    entry, known = plugin.open(path["leaks.so"]), {}
-    known[entry._identity[:2]] = entry
-    case("known", "file", _plugin.known, known, path["leaks.so"])
-    case("known", "other", _plugin.known, known, raw["bare.so"])
-    case("known", "missing", _plugin.known, known, "/missing")
-    case("known", "surrogate", _plugin.known, known, "\ud800")
-    failing("known", "argument", _plugin.known, 1, "text")
+    entry = plugin.open(path["leaks.so"])
+    files, names = {entry._identity[:2]: entry}, {entry.path: entry}
+    plain = functools.partial(_plugin.plain, plugin.Plugin)
+    case("plain", "known", plain, files, names, path["leaks.so"])
+    case("plain", "new", lambda: plain({}, {}, os.path.realpath(path["leaks.so"])))
+    case("plain", "bytes", lambda: plain({}, {}, os.path.realpath(raw["leaks.so"])))
+    case("plain", "path", plain, {}, names, entry.path)
+    case("plain", "missing", plain, files, names, "/missing")
+    case("plain", "folder", plain, files, names, "/")
+    case("plain", "link", plain, {}, {}, "/proc/self/exe")
+    case("plain", "surrogate", plain, files, names, "\ud800")
+    for name in ("text.so", "init.so", "taken.so"):
+        failing("plain", name, lambda name=name: plain({}, {}, os.path.realpath(path[name])))
+    failing("plain", "argument", _plugin.plain, 1, {}, {}, "text")
     case("own_lookup", "type", _plugin.own_lookup, type("Own", (_plugin.Library,), {}))
     failing("own_lookup", "argument", _plugin.own_lookup, int)
     case("realpath", "file", _plugin.realpath, raw["leaks.so"])

@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 #include <unistd.h>
 
 enum {
@@ -39,6 +42,7 @@ fill_identity(const struct stat *status, FileIdentity *identity)
     identity->device = status->st_dev;
     identity->inode = status->st_ino;
     identity->size = status->st_size;
+    identity->is_regular = S_ISREG(status->st_mode);
 #ifdef __APPLE__
     identity->modified = status->st_mtimespec;
 #else
@@ -66,6 +70,11 @@ elf_same_file(const FileIdentity *a, const FileIdentity *b)
 
 /* ------------------------------------------------------------------ opening and reading */
 
+enum {
+    OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
+    NO_SYMLINKS = 4,               /* RESOLVE_NO_SYMLINKS of openat2 */
+};
+
 static FileStatus
 check_regular(mode_t mode, char reason[REASON_MAX])
 {
@@ -89,6 +98,19 @@ system_refused(FileFacts *facts, int error)
     return FILE_ERRNO;
 }
 
+static FileStatus
+take_descriptor(ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
+{
+    struct stat status;
+
+    if (fstat(file->fd, &status) != 0) {
+        return system_refused(facts, errno);
+    }
+    fill_identity(&status, &facts->identity);
+    file->size = (uint64_t)status.st_size;
+    return check_regular(status.st_mode, reason);
+}
+
 /* Stat first, as the opening of a device can have effects; then again, as the path may be another file by now. */
 static FileStatus
 open_regular(const char *path, ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
@@ -101,13 +123,45 @@ open_regular(const char *path, ElfFile *file, FileFacts *facts, char reason[REAS
     if (check_regular(status.st_mode, reason) != FILE_OK) {
         return FILE_NOT_REGULAR;
     }
-    file->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    if (file->fd < 0 || fstat(file->fd, &status) != 0) {
-        return system_refused(facts, errno);
-    }
-    fill_identity(&status, &facts->identity);
-    file->size = (uint64_t)status.st_size;
-    return check_regular(status.st_mode, reason);
+    file->fd = open(path, OPEN_FLAGS);
+    return file->fd < 0 ? system_refused(facts, errno) : take_descriptor(file, facts, reason);
+}
+
+#if defined __linux__ && defined SYS_openat2
+/* Absolute, and without empty parts, `.` and `..`. */
+static bool
+is_normal(const char *path)
+{
+    size_t size;
+
+    do {
+        if (*path != '/') {
+            return *path == '\0';
+        }
+        path++;
+        size = strcspn(path, "/");
+        if (size == 0 || (size <= 2 && strncmp(path, "..", size) == 0)) {
+            return false;
+        }
+        path += size;
+    } while (true);
+}
+#endif
+
+/* The call that opens the file tells at once whether a symbolic link was on the way; realpath asks for each folder. */
+int
+elf_open_real(const char *path)
+{
+#if defined __linux__ && defined SYS_openat2
+    const struct {
+        uint64_t flags, mode, resolve;
+    } how = {.flags = OPEN_FLAGS, .resolve = NO_SYMLINKS};
+
+    return is_normal(path) ? (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how) : -1;
+#else
+    (void)path;
+    return -1;
+#endif
 }
 
 /* The number of bytes read, fewer at the end of the file or with file->error set. */
@@ -310,16 +364,17 @@ check_structure(ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
 
 /* ------------------------------------------------------------------ the whole */
 
-FileStatus
-elf_open(const char *path, ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
+/* `fd` is one of the file at `path`, and taken over, or -1. */
+static FileStatus
+open_file(int fd, const char *path, ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
 {
     FileStatus status;
 
     memset(file, 0, offsetof(ElfFile, block));
     memset(facts, 0, sizeof *facts);
     reason[0] = '\0';
-    file->fd = -1;
-    status = open_regular(path, file, facts, reason);
+    file->fd = fd;
+    status = fd >= 0 ? take_descriptor(file, facts, reason) : open_regular(path, file, facts, reason);
 #ifdef __ELF__
     if (status == FILE_OK) {
         status = check_structure(file, facts, reason);
@@ -328,14 +383,20 @@ elf_open(const char *path, ElfFile *file, FileFacts *facts, char reason[REASON_M
     return file->error != 0 ? system_refused(facts, file->error) : status;
 }
 
+FileStatus
+elf_open(const char *path, ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
+{
+    return open_file(-1, path, file, facts, reason);
+}
+
 #ifdef __ELF__
 
 /* One file; those that are to be checked because of it are added to `neighbours`. */
 static FileStatus
-read_one(const char *path, FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX])
+read_one(int fd, const char *path, FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX])
 {
     ElfFile file;
-    FileStatus status = elf_open(path, &file, facts, reason);
+    FileStatus status = open_file(fd, path, &file, facts, reason);
 
     if (status == FILE_OK) {
         status = elf_notes(&file, facts, reason);
@@ -366,7 +427,7 @@ read_neighbours(FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX
     for (size_t i = 0; i < neighbours->count; i++) {
         char what[REASON_MAX];
         FileFacts other;
-        FileStatus status = read_one(neighbours->paths[i], &other, neighbours, what);
+        FileStatus status = read_one(-1, neighbours->paths[i], &other, neighbours, what);
 
         elf_free(&other);
         if (status == FILE_ERRNO && other.error == ENOMEM) {
@@ -380,13 +441,13 @@ read_neighbours(FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX
 }
 
 FileStatus
-elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
+elf_read_open(int fd, const char *path, FileFacts *facts, char reason[REASON_MAX])
 {
     Neighbours neighbours;
     FileStatus status;
 
     neighbours.count = 0;
-    status = read_one(path, facts, &neighbours, reason);
+    status = read_one(fd, path, facts, &neighbours, reason);
     if (status == FILE_OK) {
         status = read_neighbours(facts, &neighbours, reason);
     }
@@ -400,13 +461,19 @@ elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
 #else
 
 FileStatus
-elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
+elf_read_open(int fd, const char *path, FileFacts *facts, char reason[REASON_MAX])
 {
     ElfFile file;
-    FileStatus status = elf_open(path, &file, facts, reason);
+    FileStatus status = open_file(fd, path, &file, facts, reason);
 
     elf_close(&file);
     return status;
 }
 
 #endif /* __ELF__ */
+
+FileStatus
+elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
+{
+    return elf_read_open(-1, path, facts, reason);
+}

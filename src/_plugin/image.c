@@ -43,6 +43,26 @@ match_image(struct dl_phdr_info *info, size_t size, void *context)
     return 0;
 }
 
+/* The loader's own word, from glibc 2.36 on: a walk over all libraries takes the longer the more there are. */
+static bool
+ask_headers(void *handle, Image *image)
+{
+#ifdef __GLIBC__
+    enum { HEADERS = 11 };         /* RTLD_DI_PHDR, which older headers lack and older loaders refuse */
+    const ElfW(Phdr) *headers = NULL;
+    int count = dlinfo(handle, HEADERS, &headers);
+
+    if (count > 0 && headers != NULL) {
+        image->headers = headers;
+        image->header_count = (size_t)count;
+        return true;
+    }
+#endif
+    (void)handle;
+    (void)image;
+    return false;
+}
+
 static bool
 find_image(void *handle, Image *image, char reason[REASON_MAX])
 {
@@ -51,7 +71,9 @@ find_image(void *handle, Image *image, char reason[REASON_MAX])
     *image = (Image){0};
     if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 && map != NULL) {
         image->map = map;
-        dl_iterate_phdr(match_image, image);
+        if (!ask_headers(handle, image)) {
+            dl_iterate_phdr(match_image, image);
+        }
     }
     if (image->headers == NULL) {
         elf_refuse(reason, FILE_INVALID, "the loader does not tell where the library is mapped");

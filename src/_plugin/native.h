@@ -81,6 +81,7 @@ typedef struct {
     ino_t inode;
     off_t size;                    /* bytes */
     struct timespec modified;
+    bool is_regular;               /* neither folder nor device nor the like */
 } FileIdentity;
 
 /* A file that was read and accepted.  Owned by the caller, who calls elf_free. */
@@ -111,6 +112,13 @@ typedef struct {
  * closed again.  Returns FILE_OK with `facts` filled in, or another status with `reason` filled in and
  * `facts` holding nothing to free but identity and error. */
 FileStatus elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX]);
+
+/* The same through a descriptor of that file, which is taken over. */
+FileStatus elf_read_open(int fd, const char *path, FileFacts *facts, char reason[REASON_MAX]);
+
+/* A descriptor of the file at `path` if that is the file's real path: absolute, and through no symbolic link.  -1 if it is
+ * not, if there is no such file, or if the system cannot tell by opening it (Linux before 5.6). */
+int elf_open_real(const char *path);
 
 /* Release what elf_read filled in; harmless on a zeroed struct and when called twice. */
 void elf_free(FileFacts *facts);
