@@ -79,6 +79,7 @@ def _module_cases(case, failing, path, raw):
     failing("read", "declaration", read, raw["bare.so"], "x", mode, "int bare(")
     for name in ("text.so", "short.so", "machine.so"):
         failing("read", name, read, raw[name], path[name], mode, None)
+        failing("facts", name, _plugin.facts, raw[name], "x")
     case("load", "again", load, "leaks.so")
     case("load", "declared", load, "bare.so", "int bare(int x);")
     failing("load", "argument", _plugin.load, 1, raw["leaks.so"], "x", None)
@@ -91,17 +92,14 @@ def _module_cases(case, failing, path, raw):
     entry = plugin.open(path["leaks.so"])
     files, names = {entry._identity[:2]: entry}, {entry.path: entry}
     plain = functools.partial(_plugin.plain, plugin.Plugin)
-    case("plain", "known", plain, files, names, path["leaks.so"])
+    case("plain", "open", plain, files, names, path["leaks.so"])
     case("plain", "new", lambda: plain({}, {}, os.path.realpath(path["leaks.so"])))
     case("plain", "bytes", lambda: plain({}, {}, os.path.realpath(raw["leaks.so"])))
-    case("plain", "path", plain, {}, names, entry.path)
-    case("plain", "missing", plain, files, names, "/missing")
-    case("plain", "folder", plain, files, names, "/")
-    case("plain", "link", plain, {}, {}, "/proc/self/exe")
-    case("plain", "surrogate", plain, files, names, "\ud800")
+    for odd in (entry.path, "/missing", "/", "/proc/self/exe", "\ud800"):
+        case("plain", ascii(odd), plain, {}, names, odd)
     for name in ("text.so", "init.so", "taken.so"):
         failing("plain", name, lambda name=name: plain({}, {}, os.path.realpath(path[name])))
-    failing("plain", "argument", _plugin.plain, 1, {}, {}, "text")
+    failing("plain", "argument", plain, 1, {}, "text")
     case("own_lookup", "type", _plugin.own_lookup, type("Own", (_plugin.Library,), {}))
     failing("own_lookup", "argument", _plugin.own_lookup, int)
     case("realpath", "file", _plugin.realpath, raw["leaks.so"])
@@ -109,8 +107,6 @@ def _module_cases(case, failing, path, raw):
     failing("realpath", "argument", _plugin.realpath, "text")
     case("facts", "file", _plugin.facts, raw["leaks.so"], "x")
     case("facts", "bare", _plugin.facts, raw["bare.so"], "x")
-    for name in ("text.so", "short.so", "machine.so"):
-        failing("facts", name, _plugin.facts, raw[name], "x")
     failing("facts", "missing", _plugin.facts, b"/missing", "x")
     failing("facts", "argument", _plugin.facts, 1)
     case("digest", "file", _plugin.digest, raw["leaks.so"], "x")

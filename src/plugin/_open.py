@@ -93,8 +93,8 @@ class Plugin(_Base["T_co"]):
 
 _plugin.own_lookup(Plugin)
 
-# The open plugins of this interpreter, by device and inode and by real path.  Entries are never removed: a library whose
-# code has run stays mapped.  The dicts are changed by single operations that are atomic with and without the GIL.
+# The open plugins of this interpreter, by device and inode and by real path.  Entries are never removed: a library
+# whose code has run stays mapped.  The dicts are changed by single operations that are atomic with and without the GIL.
 by_file: "dict[tuple[int, int], Plugin[Any]]" = {}
 by_path: "dict[str, Plugin[Any]]" = {}
 
