@@ -3,7 +3,8 @@
  * The system seam is the two functions pluginOpen and pluginLookup below, over dlopen, dlsym and dlerror.  All else
  * stands in parts of one concern each, in src/_plugin/; contracts are in its headers:
  *
- *     native.h    know no Python    format.c elf.c note.c exports.c        a file, before it is mapped
+ *     native.h    know no Python    format.c elf.c exports.c               a file, before it is mapped
+ *                                   note.c records.c ledger.c entering.c   its manifest
  *                                   digest.c                               was it stamped so?
  *                                   symtab.c image.c                       a library, once it is mapped
  *                                   registry.c                             init once a process

@@ -5,6 +5,7 @@
 #endif
 
 #include "check.h"
+#include "note.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -217,6 +218,7 @@ elf_close(ElfFile *file)
 void
 elf_free(FileFacts *facts)
 {
+    ledger_free(facts->ledger);
     free(facts->headers);
     free(facts->notes);
     free(facts->records);
@@ -318,19 +320,48 @@ read_soname(ElfFile *file, FileFacts *facts)
 
 /* ------------------------------------------------------------------ notes */
 
-FileStatus
-elf_notes(ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
+#ifndef NOTES_KEPT
+#define NOTES_KEPT 32768           /* bytes: as much of each library is simply copied */
+#endif
+#define NOTES_PROVEN (1 << 30)     /* bytes: as much can have a ledger */
+
+/* Whether a segment that can be written to holds this one. */
+static bool
+is_written(const ElfW(Phdr) *segments, size_t count, size_t index)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (segments[i].p_type == PT_LOAD && (segments[i].p_flags & PF_W) != 0
+            && segments[index].p_vaddr - segments[i].p_vaddr < segments[i].p_memsz) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether all notes lie in segments that nobody writes to; `total` is their size. */
+static FileStatus
+measure_notes(const ElfFile *file, const FileFacts *facts, uint64_t *total, bool *constant, char reason[REASON_MAX])
 {
     const ElfW(Phdr) *segments = (const void *)facts->headers;
-    uint64_t total = 0;
 
+    *total = 0;
+    *constant = (file->dynamic.present >> DYN_TEXTREL & 1) == 0 && (file->dynamic.value[DYN_FLAGS] & DF_TEXTREL) == 0;
     for (size_t i = 0; i < facts->header_count; i++) {
-        total += elf_note_is_mapped(segments, facts->header_count, i) ? segments[i].p_filesz : 0;
-        if (total > file->size) {
+        *total += elf_note_is_mapped(segments, facts->header_count, i) ? segments[i].p_filesz : 0;
+        *constant = *constant && (segments[i].p_type != PT_NOTE || !is_written(segments, facts->header_count, i));
+        if (*total > file->size) {
             return elf_refuse(reason, FILE_INVALID, "has more notes than bytes");
         }
     }
-    facts->notes = malloc((size_t)total + 1);
+    return FILE_OK;
+}
+
+static FileStatus
+copy_notes(ElfFile *file, FileFacts *facts, size_t total, char reason[REASON_MAX])
+{
+    const ElfW(Phdr) *segments = (const void *)facts->headers;
+
+    facts->notes = malloc(total + NOTE_SLACK);
     if (facts->notes == NULL) {
         return system_refused(facts, ENOMEM);
     }
@@ -345,7 +376,35 @@ elf_notes(ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
         }
         facts->notes_size += size;
     }
-    return note_parse(facts, reason);
+    return records_parse(facts, reason);
+}
+
+static void
+forget_notes(FileFacts *facts)
+{
+    ledger_free(facts->ledger);
+    facts->ledger = NULL;
+    facts->header = NULL;
+    facts->has_init = false;
+    facts->record_count = facts->digest_count = facts->build_id_size = 0;
+}
+
+FileStatus
+elf_notes(ElfFile *file, FileFacts *facts, bool lightly, char reason[REASON_MAX])
+{
+    uint64_t total;
+    bool constant;
+    FileStatus status = measure_notes(file, facts, &total, &constant, reason);
+
+    if (status == FILE_OK && lightly && constant && total > NOTES_KEPT && total <= NOTES_PROVEN) {
+        status = ledger_read(file, facts, reason);
+        if (status != FILE_INVALID && status != FILE_INCOMPATIBLE) {
+            return status;
+        }
+        forget_notes(facts);
+        status = FILE_OK;          /* as far as is known: why it is refused, records_parse says */
+    }
+    return status == FILE_OK ? copy_notes(file, facts, (size_t)total, reason) : status;
 }
 
 static FileStatus
@@ -393,13 +452,13 @@ elf_open(const char *path, ElfFile *file, FileFacts *facts, char reason[REASON_M
 
 /* One file; those that are to be checked because of it are added to `neighbours`. */
 static FileStatus
-read_one(int fd, const char *path, FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX])
+read_one(int fd, const char *path, bool lightly, FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX])
 {
     ElfFile file;
     FileStatus status = open_file(fd, path, &file, facts, reason);
 
     if (status == FILE_OK) {
-        status = elf_notes(&file, facts, reason);
+        status = elf_notes(&file, facts, lightly, reason);
     }
     if (status == FILE_OK) {
         status = digest_check(&file, facts, reason);
@@ -412,6 +471,9 @@ read_one(int fd, const char *path, FileFacts *facts, Neighbours *neighbours, cha
     }
     if (file.error != 0) {
         status = system_refused(facts, file.error);
+    }
+    if (status == FILE_OK && facts->ledger != NULL) {
+        ledger_keep(facts->ledger, &file.fd);
     }
     elf_close(&file);
     if (status != FILE_OK) {
@@ -427,7 +489,7 @@ read_neighbours(FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX
     for (size_t i = 0; i < neighbours->count; i++) {
         char what[REASON_MAX];
         FileFacts other;
-        FileStatus status = read_one(-1, neighbours->paths[i], &other, neighbours, what);
+        FileStatus status = read_one(-1, neighbours->paths[i], true, &other, neighbours, what);
 
         elf_free(&other);
         if (status == FILE_ERRNO && other.error == ENOMEM) {
@@ -440,14 +502,14 @@ read_neighbours(FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX
     return FILE_OK;
 }
 
-FileStatus
-elf_read_open(int fd, const char *path, FileFacts *facts, char reason[REASON_MAX])
+static FileStatus
+read_all(int fd, const char *path, bool lightly, FileFacts *facts, char reason[REASON_MAX])
 {
     Neighbours neighbours;
     FileStatus status;
 
     neighbours.count = 0;
-    status = read_one(fd, path, facts, &neighbours, reason);
+    status = read_one(fd, path, lightly, facts, &neighbours, reason);
     if (status == FILE_OK) {
         status = read_neighbours(facts, &neighbours, reason);
     }
@@ -460,12 +522,13 @@ elf_read_open(int fd, const char *path, FileFacts *facts, char reason[REASON_MAX
 
 #else
 
-FileStatus
-elf_read_open(int fd, const char *path, FileFacts *facts, char reason[REASON_MAX])
+static FileStatus
+read_all(int fd, const char *path, bool lightly, FileFacts *facts, char reason[REASON_MAX])
 {
     ElfFile file;
     FileStatus status = open_file(fd, path, &file, facts, reason);
 
+    (void)lightly;
     elf_close(&file);
     return status;
 }
@@ -475,5 +538,11 @@ elf_read_open(int fd, const char *path, FileFacts *facts, char reason[REASON_MAX
 FileStatus
 elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
 {
-    return elf_read_open(-1, path, facts, reason);
+    return read_all(-1, path, false, facts, reason);
+}
+
+FileStatus
+elf_read_open(int fd, const char *path, FileFacts *facts, char reason[REASON_MAX])
+{
+    return read_all(fd, path, true, facts, reason);
 }

@@ -129,7 +129,7 @@ notes_match(const Image *image, const FileFacts *facts)
 }
 
 int
-image_matches(void *handle, const FileFacts *facts, char reason[REASON_MAX])
+image_matches(void *handle, FileFacts *facts, char reason[REASON_MAX])
 {
     Image image;
 
@@ -142,7 +142,7 @@ image_matches(void *handle, const FileFacts *facts, char reason[REASON_MAX])
                                          "their program headers differ");
         return 0;
     }
-    if (!notes_match(&image, facts)) {
+    if (facts->ledger != NULL ? !ledger_map(facts, in_memory(&image, 0)) : !notes_match(&image, facts)) {
         elf_refuse(reason, FILE_INVALID, "the loader mapped another file than the one that was read: "
                                          "their notes differ");
         return 0;
@@ -291,7 +291,7 @@ image_each(void *handle, ImageVisitor visit, void *context)
 #else
 
 int
-image_matches(void *handle, const FileFacts *facts, char reason[REASON_MAX])
+image_matches(void *handle, FileFacts *facts, char reason[REASON_MAX])
 {
     (void)handle;
     (void)facts;

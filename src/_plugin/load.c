@@ -106,9 +106,11 @@ set_names(LibraryObject *library, const Source *source)
 static const Record *
 init_record(const FileFacts *facts)
 {
-    for (size_t i = 0; facts->has_init && i < facts->record_count; i++) {
-        if (facts->records[i].kind == RECORD_INIT) {
-            return &facts->records[i];
+    Records records = facts->has_init ? elf_records(facts, true) : (Records){NULL, 0};
+
+    for (size_t i = 0; i < records.count; i++) {
+        if (records.items[i].kind == RECORD_INIT) {
+            return &records.items[i];
         }
     }
     return NULL;
