@@ -66,8 +66,10 @@ class TestLarge:
                 found[i] = p.lookup(f"plus_{i}")(1)
 
         threads = [threading.Thread(target=look, args=(first,)) for first in range(8)]
-        [thread.start() for thread in threads]
-        [thread.join() for thread in threads]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
         assert {i: 1 + i for i in range(COUNT)} == found
 

@@ -66,6 +66,18 @@ set_attributes(PyObject *library)
     return 0;
 }
 
+/* Ctrl-C meanwhile interrupts the open, not what follows it.  An init may have had the GIL for long: who waits for it, and
+ * may be the one who interrupts, is let in. */
+static bool
+was_interrupted(const LibraryObject *library)
+{
+    if (library->facts.has_init) {
+        Py_BEGIN_ALLOW_THREADS
+        Py_END_ALLOW_THREADS
+    }
+    return PyErr_CheckSignals() < 0;
+}
+
 /* `fd` is taken over. */
 static PyObject *
 open_new(const Opening *opening, PyObject *name, int fd)
@@ -76,6 +88,9 @@ open_new(const Opening *opening, PyObject *name, int fd)
     PyObject *opened = key != NULL ? load_open(library, opening->path, opening->shown, Py_None) : NULL;
     PyObject *result = opened != NULL ? publish(opening, library, key) : NULL;
 
+    if (result != NULL && was_interrupted(library)) {
+        Py_CLEAR(result);
+    }
     Py_XDECREF((PyObject *)library);
     Py_XDECREF(key);
     Py_XDECREF(opened);
