@@ -99,13 +99,15 @@ clean:  ## remove everything that was made
 
 # The parts of the core that each fuzz target is made of.
 FUZZ_FLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I src/_plugin
-file_fuzz_PARTS := elf format digest note symtab exports check segments dynamic hashes slots relocs symbols versions needed
+# Nearly all manifests are large ones then, and are read in small pieces.
+file_fuzz_FLAGS := -DNOTES_KEPT=64 -DLEDGER_WINDOW=512 -DLEDGER_BLOCK=64
+file_fuzz_PARTS := elf format digest note records ledger entering symtab exports check segments dynamic hashes slots relocs symbols versions needed
 declare_fuzz_PARTS := lex type specify rules declare entry naming pattern scope declared hosted key
 
 .SECONDEXPANSION:
 build/fuzz/%: fuzz/%.c $$(patsubst $$(percent),src/_plugin/$$(percent).c,$$($$*_PARTS)) $(wildcard src/_plugin/*.h)
 	@mkdir -p build/fuzz
-	clang $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
+	clang $(FUZZ_FLAGS) $($*_FLAGS) $(filter %.c,$^) -o $@
 
 # Each stamp says that what it is named after is up to date in $(VENV).
 $(VENV)/.created:

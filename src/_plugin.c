@@ -3,21 +3,26 @@
  * The system seam is the two functions pluginOpen and pluginLookup below, over dlopen, dlsym and dlerror.  All else
  * stands in parts of one concern each, in src/_plugin/; contracts are in its headers:
  *
- *     native.h    know no Python    format.c elf.c note.c exports.c        a file, before it is mapped
+ *     native.h    know no Python    format.c elf.c exports.c               a file, before it is mapped
+ *     note.h ledger.h               note.c records.c ledger.c entering.c   its manifest
+ *     check.h                       check.c segments.c dynamic.c needed.c  is it sound?
+ *                                   hashes.c symbols.c versions.c relocs.c slots.c
  *                                   digest.c                               was it stamped so?
  *                                   symtab.c image.c                       a library, once it is mapped
  *                                   registry.c                             init once a process
  *     declare.h   nor do these      lex.c type.c specify.c rules.c declare.c C declarations to types
- *                                   scope.c entry.c naming.c hosted.c key.c  what one plugin declares
+ *     parse.h                       scope.c entry.c naming.c hosted.c key.c  what one plugin declares
  *                                   declared.c pattern.c
  *     internal.h  know Python       convert.c                              single values
  *                                   signature.c pair.c describe.c          prototypes to lists of conversions
- *                                   registers.c arguments.c room.c call.c  a call
- *                                   callback.c implement.c retain.c        calls into Python, and what is kept
- *                                   handle.c record.c enum.c               objects of a plugin, and their types
- *                                   spot.c member.c items.c layout.c       typed memory
- *                                   symbol.c function.c variable.c         Symbol, Function, Variable
- *                                   library.c compare.c load.c             Plugin, open, inspect
+ *     calls.h registers.h           arguments.c room.c call.c              a call
+ *                                   ready.c scalars.c method.c             the same, made for one shape of it
+ *     entrypoint.h                  callback.c closure.c quick.c           calls into Python
+ *                                   implement.c retain.c                   and what is kept for them
+ *     uses.h making.h               handle.c uses.c record.c making.c enum.c objects of a plugin, and their types
+ *     memory.h                      spot.c member.c items.c layout.c       typed memory
+ *     symbol.h                      symbol.c function.c variable.c         Symbol, Function, Variable
+ *     opening.h                     library.c compare.c load.c plain.c     Plugin, open, inspect
  *                                   tenant.c facts.c
  */
 #include "_plugin/memory.h"
@@ -234,9 +239,9 @@ static PyMethodDef module_methods[] = {
     {"load", load_library, METH_VARARGS,
      "load(library, path, shown, host)\n--\n\nLoad and initialise what read() gave, with a host object or None."},
     {"identify", load_identify, METH_O, "identify(path, /)\n--\n\n(device, inode, bytes, mtime in ns) of `path` (bytes)."},
-    {"known", (PyCFunction)(void (*)(void))load_known, METH_FASTCALL,
-     "known(cache, path, /)\n--\n\nThe library under (device, inode) of `path` (str or bytes) in `cache`, a dict, if its file "
-     "did not change; else None."},
+    {"plain", (PyCFunction)(void (*)(void))plain_open, METH_FASTCALL,
+     "plain(type, by_file, by_path, path, /)\n--\n\nThe library at `path` (str or bytes), opened with nothing but that and "
+     "entered into the two dicts, or found there;\nNone where that takes more than the short way."},
     {"realpath", load_realpath, METH_O, "realpath(path, /)\n--\n\nThe real path (bytes) of `path` (bytes)."},
     {"own_lookup", library_own_lookup, METH_O,
      "own_lookup(type, /)\n--\n\nGive a type derived from Library a method lookup of its own, which is called faster."},

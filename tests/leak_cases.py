@@ -79,6 +79,7 @@ def _module_cases(case, failing, path, raw):
     failing("read", "declaration", read, raw["bare.so"], "x", mode, "int bare(")
     for name in ("text.so", "short.so", "machine.so"):
         failing("read", name, read, raw[name], path[name], mode, None)
+        failing("facts", name, _plugin.facts, raw[name], "x")
     case("load", "again", load, "leaks.so")
     case("load", "declared", load, "bare.so", "int bare(int x);")
     failing("load", "argument", _plugin.load, 1, raw["leaks.so"], "x", None)
@@ -88,13 +89,16 @@ def _module_cases(case, failing, path, raw):
     case("identify", "file", _plugin.identify, raw["leaks.so"])
     failing("identify", "missing", _plugin.identify, b"/missing")
     failing("identify", "argument", _plugin.identify, "text")
-    entry, known = plugin.open(path["leaks.so"]), {}
-    known[entry._identity[:2]] = entry
-    case("known", "file", _plugin.known, known, path["leaks.so"])
-    case("known", "other", _plugin.known, known, raw["bare.so"])
-    case("known", "missing", _plugin.known, known, "/missing")
-    case("known", "surrogate", _plugin.known, known, "\ud800")
-    failing("known", "argument", _plugin.known, 1, "text")
+    entry = plugin.open(path["leaks.so"])
+    files, names = {entry._identity[:2]: entry}, {entry.path: entry}
+    plain = functools.partial(_plugin.plain, plugin.Plugin)
+    case("plain", "open", plain, files, names, path["leaks.so"])
+    case("plain", "new", lambda: [plain({}, {}, os.path.realpath(each["leaks.so"])) for each in (path, raw)])
+    for odd in (entry.path, "/missing", "/", "/proc/self/exe", "\ud800"):
+        case("plain", ascii(odd), plain, {}, names, odd)
+    for name in ("text.so", "init.so", "taken.so"):
+        failing("plain", name, lambda name=name: plain({}, {}, os.path.realpath(path[name])))
+    failing("plain", "argument", plain, 1, {}, "text")
     case("own_lookup", "type", _plugin.own_lookup, type("Own", (_plugin.Library,), {}))
     failing("own_lookup", "argument", _plugin.own_lookup, int)
     case("realpath", "file", _plugin.realpath, raw["leaks.so"])
@@ -102,8 +106,6 @@ def _module_cases(case, failing, path, raw):
     failing("realpath", "argument", _plugin.realpath, "text")
     case("facts", "file", _plugin.facts, raw["leaks.so"], "x")
     case("facts", "bare", _plugin.facts, raw["bare.so"], "x")
-    for name in ("text.so", "short.so", "machine.so"):
-        failing("facts", name, _plugin.facts, raw[name], "x")
     failing("facts", "missing", _plugin.facts, b"/missing", "x")
     failing("facts", "argument", _plugin.facts, 1)
     case("digest", "file", _plugin.digest, raw["leaks.so"], "x")
@@ -165,7 +167,7 @@ def _symbol_cases(case, failing, p):
     case("Function.__getattribute__", "itself", getattr, half, "half")
     failing("Function.__getattribute__", "miss", getattr, half, "other")
     case("Function._describe", "all", lambda: [p.symbols[n]._describe() for n in ("total", "divide", "use", "bare")])
-    case("Function._general", "all", lambda: [p.symbols[n]._general() for n in ("total", "divide", "use", "bare")])
+    case("Function._general", "all", lambda: (half._general(), bare._general()))
     case("Variable._describe", "all", lambda: [p.symbols[n]._describe() for n in ("number", "text")])
     _variable_cases(case, failing, number, p.symbols["fixed"], p.symbols["text"])
     case("weakref", "symbols", lambda: [weakref.ref(s) for s in (half, bare, number)])

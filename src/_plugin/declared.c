@@ -163,10 +163,11 @@ scope_find(Scope *scope, const char *name, Declaration *declaration, char reason
 int
 scope_each(Scope *scope, int (*visit)(void *context, const char *name, RecordKind kind), void *context)
 {
+    Records records = scope->facts != NULL ? elf_records(scope->facts, false) : (Records){NULL, 0};
     int stop = 0;
 
-    for (size_t i = 0; scope->facts != NULL && i < scope->facts->record_count && stop == 0; i++) {
-        const Record *record = &scope->facts->records[i];
+    for (size_t i = 0; i < records.count && stop == 0; i++) {
+        const Record *record = &records.items[i];
 
         if (record->kind == RECORD_FUNC || record->kind == RECORD_VAR) {
             stop = visit(context, record->name, record->kind);
@@ -202,8 +203,10 @@ destroys(const Declaration *declaration, const char *name)
 static const Declaration *
 find_destructor(Scope *scope, const char *name)
 {
-    for (size_t i = 0; scope->facts != NULL && i < scope->facts->record_count; i++) {
-        const Record *record = &scope->facts->records[i];
+    Records records = scope->facts != NULL ? elf_records(scope->facts, false) : (Records){NULL, 0};
+
+    for (size_t i = 0; i < records.count; i++) {
+        const Record *record = &records.items[i];
 
         if (record->kind == RECORD_FUNC && strstr(record->text, "plugin_destructor") != NULL) {
             char reason[REASON_MAX];

@@ -168,26 +168,8 @@ typedef struct {
     size_t count;
 } Blanks;
 
-/* Where this byte of facts->notes stands in the file: elf_notes put the segments one after the other. */
-static uint64_t
-note_offset(const FileFacts *facts, size_t at)
-{
-    const ElfW(Phdr) *segments = (const void *)facts->headers;
-
-    for (size_t i = 0; i < facts->header_count; i++) {
-        if (!elf_note_is_mapped(segments, facts->header_count, i)) {
-            continue;
-        }
-        if (at < segments[i].p_filesz) {
-            return segments[i].p_offset + at;
-        }
-        at -= (size_t)segments[i].p_filesz;
-    }
-    return 0;
-}
-
 static void
-add_blank(Blanks *blanks, uint64_t at, size_t size)
+add_blank(Blanks *blanks, uint64_t at, uint64_t size)
 {
     blanks->blanks[blanks->count++] = (Stretch){at, size};
 }
@@ -199,10 +181,10 @@ find_blanks(const FileFacts *facts, Blanks *blanks)
     add_blank(blanks, offsetof(ElfW(Ehdr), e_shoff), sizeof((ElfW(Ehdr) *)0)->e_shoff);
     add_blank(blanks, offsetof(ElfW(Ehdr), e_shentsize), sizeof(ElfW(Ehdr)) - offsetof(ElfW(Ehdr), e_shentsize));
     if (facts->build_id_place.size > 0) {
-        add_blank(blanks, note_offset(facts, facts->build_id_place.at), facts->build_id_place.size);
+        add_blank(blanks, facts->build_id_place.at, facts->build_id_place.size);
     }
     for (size_t i = 0; i < facts->digest_count; i++) {
-        add_blank(blanks, note_offset(facts, facts->digest_records[i].at), facts->digest_records[i].size);
+        add_blank(blanks, facts->digest_records[i].at, facts->digest_records[i].size);
     }
 }
 
@@ -337,6 +319,24 @@ digest_check(ElfFile *file, const FileFacts *facts, char reason[REASON_MAX])
                       found, facts->digest);
 }
 
+/* Where this byte of facts->notes stands in the file: elf_notes put the segments one after the other. */
+static uint64_t
+note_offset(const FileFacts *facts, size_t at)
+{
+    const ElfW(Phdr) *segments = (const void *)facts->headers;
+
+    for (size_t i = 0; i < facts->header_count; i++) {
+        if (!elf_note_is_mapped(segments, facts->header_count, i)) {
+            continue;
+        }
+        if (at < segments[i].p_filesz) {
+            return segments[i].p_offset + at;
+        }
+        at -= (size_t)segments[i].p_filesz;
+    }
+    return 0;
+}
+
 /* Where the header stands; more than once if equal ones were linked together. */
 static void
 find_headers(const FileFacts *facts, DigestPlan *plan)
@@ -360,7 +360,7 @@ digest_plan(const char *path, DigestPlan *plan, int *error, char reason[REASON_M
     FileStatus status = elf_open(path, &file, &facts, reason);
 
     if (status == FILE_OK) {
-        status = elf_notes(&file, &facts, reason);
+        status = elf_notes(&file, &facts, false, reason);
     }
     if (status == FILE_OK) {
         status = compute(&file, &facts, &plan->value, reason);
@@ -375,7 +375,7 @@ digest_plan(const char *path, DigestPlan *plan, int *error, char reason[REASON_M
     }
     plan->place_count = facts.digest_count;
     for (size_t i = 0; i < facts.digest_count; i++) {
-        plan->places[i] = note_offset(&facts, facts.digest_records[i].at);
+        plan->places[i] = facts.digest_records[i].at;
     }
     *error = file.error != 0 ? file.error : facts.error;
     elf_close(&file);

@@ -5,6 +5,7 @@
 #endif
 
 #include "check.h"
+#include "note.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 #include <unistd.h>
 
 enum {
@@ -39,6 +43,7 @@ fill_identity(const struct stat *status, FileIdentity *identity)
     identity->device = status->st_dev;
     identity->inode = status->st_ino;
     identity->size = status->st_size;
+    identity->is_regular = S_ISREG(status->st_mode);
 #ifdef __APPLE__
     identity->modified = status->st_mtimespec;
 #else
@@ -66,6 +71,11 @@ elf_same_file(const FileIdentity *a, const FileIdentity *b)
 
 /* ------------------------------------------------------------------ opening and reading */
 
+enum {
+    OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
+    NO_SYMLINKS = 4,               /* RESOLVE_NO_SYMLINKS of openat2 */
+};
+
 static FileStatus
 check_regular(mode_t mode, char reason[REASON_MAX])
 {
@@ -89,6 +99,19 @@ system_refused(FileFacts *facts, int error)
     return FILE_ERRNO;
 }
 
+static FileStatus
+take_descriptor(ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
+{
+    struct stat status;
+
+    if (fstat(file->fd, &status) != 0) {
+        return system_refused(facts, errno);
+    }
+    fill_identity(&status, &facts->identity);
+    file->size = (uint64_t)status.st_size;
+    return check_regular(status.st_mode, reason);
+}
+
 /* Stat first, as the opening of a device can have effects; then again, as the path may be another file by now. */
 static FileStatus
 open_regular(const char *path, ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
@@ -101,13 +124,45 @@ open_regular(const char *path, ElfFile *file, FileFacts *facts, char reason[REAS
     if (check_regular(status.st_mode, reason) != FILE_OK) {
         return FILE_NOT_REGULAR;
     }
-    file->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    if (file->fd < 0 || fstat(file->fd, &status) != 0) {
-        return system_refused(facts, errno);
-    }
-    fill_identity(&status, &facts->identity);
-    file->size = (uint64_t)status.st_size;
-    return check_regular(status.st_mode, reason);
+    file->fd = open(path, OPEN_FLAGS);
+    return file->fd < 0 ? system_refused(facts, errno) : take_descriptor(file, facts, reason);
+}
+
+#if defined __linux__ && defined SYS_openat2
+/* Absolute, and without empty parts, `.` and `..`. */
+static bool
+is_normal(const char *path)
+{
+    size_t size;
+
+    do {
+        if (*path != '/') {
+            return *path == '\0';
+        }
+        path++;
+        size = strcspn(path, "/");
+        if (size == 0 || (size <= 2 && strncmp(path, "..", size) == 0)) {
+            return false;
+        }
+        path += size;
+    } while (true);
+}
+#endif
+
+/* The call that opens the file tells at once whether a symbolic link was on the way; realpath asks for each folder. */
+int
+elf_open_real(const char *path)
+{
+#if defined __linux__ && defined SYS_openat2
+    const struct {
+        uint64_t flags, mode, resolve;
+    } how = {.flags = OPEN_FLAGS, .resolve = NO_SYMLINKS};
+
+    return is_normal(path) ? (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how) : -1;
+#else
+    (void)path;
+    return -1;
+#endif
 }
 
 /* The number of bytes read, fewer at the end of the file or with file->error set. */
@@ -163,6 +218,7 @@ elf_close(ElfFile *file)
 void
 elf_free(FileFacts *facts)
 {
+    ledger_free(facts->ledger);
     free(facts->headers);
     free(facts->notes);
     free(facts->records);
@@ -264,19 +320,48 @@ read_soname(ElfFile *file, FileFacts *facts)
 
 /* ------------------------------------------------------------------ notes */
 
-FileStatus
-elf_notes(ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
+#ifndef NOTES_KEPT
+#define NOTES_KEPT 32768           /* bytes: as much of each library is simply copied */
+#endif
+#define NOTES_PROVEN (1 << 30)     /* bytes: as much can have a ledger */
+
+/* Whether a segment that can be written to holds this one. */
+static bool
+is_written(const ElfW(Phdr) *segments, size_t count, size_t index)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (segments[i].p_type == PT_LOAD && (segments[i].p_flags & PF_W) != 0
+            && segments[index].p_vaddr - segments[i].p_vaddr < segments[i].p_memsz) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether all notes lie in segments that nobody writes to; `total` is their size. */
+static FileStatus
+measure_notes(const ElfFile *file, const FileFacts *facts, uint64_t *total, bool *constant, char reason[REASON_MAX])
 {
     const ElfW(Phdr) *segments = (const void *)facts->headers;
-    uint64_t total = 0;
 
+    *total = 0;
+    *constant = (file->dynamic.present >> DYN_TEXTREL & 1) == 0 && (file->dynamic.value[DYN_FLAGS] & DF_TEXTREL) == 0;
     for (size_t i = 0; i < facts->header_count; i++) {
-        total += elf_note_is_mapped(segments, facts->header_count, i) ? segments[i].p_filesz : 0;
-        if (total > file->size) {
+        *total += elf_note_is_mapped(segments, facts->header_count, i) ? segments[i].p_filesz : 0;
+        *constant = *constant && (segments[i].p_type != PT_NOTE || !is_written(segments, facts->header_count, i));
+        if (*total > file->size) {
             return elf_refuse(reason, FILE_INVALID, "has more notes than bytes");
         }
     }
-    facts->notes = malloc((size_t)total + 1);
+    return FILE_OK;
+}
+
+static FileStatus
+copy_notes(ElfFile *file, FileFacts *facts, size_t total, char reason[REASON_MAX])
+{
+    const ElfW(Phdr) *segments = (const void *)facts->headers;
+
+    facts->notes = malloc(total + NOTE_SLACK);
     if (facts->notes == NULL) {
         return system_refused(facts, ENOMEM);
     }
@@ -291,7 +376,35 @@ elf_notes(ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
         }
         facts->notes_size += size;
     }
-    return note_parse(facts, reason);
+    return records_parse(facts, reason);
+}
+
+static void
+forget_notes(FileFacts *facts)
+{
+    ledger_free(facts->ledger);
+    facts->ledger = NULL;
+    facts->header = NULL;
+    facts->has_init = false;
+    facts->record_count = facts->digest_count = facts->build_id_size = 0;
+}
+
+FileStatus
+elf_notes(ElfFile *file, FileFacts *facts, bool lightly, char reason[REASON_MAX])
+{
+    uint64_t total;
+    bool constant;
+    FileStatus status = measure_notes(file, facts, &total, &constant, reason);
+
+    if (status == FILE_OK && lightly && constant && total > NOTES_KEPT && total <= NOTES_PROVEN) {
+        status = ledger_read(file, facts, reason);
+        if (status != FILE_INVALID && status != FILE_INCOMPATIBLE) {
+            return status;
+        }
+        forget_notes(facts);
+        status = FILE_OK;          /* as far as is known: why it is refused, records_parse says */
+    }
+    return status == FILE_OK ? copy_notes(file, facts, (size_t)total, reason) : status;
 }
 
 static FileStatus
@@ -310,16 +423,17 @@ check_structure(ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
 
 /* ------------------------------------------------------------------ the whole */
 
-FileStatus
-elf_open(const char *path, ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
+/* `fd` is one of the file at `path`, and taken over, or -1. */
+static FileStatus
+open_file(int fd, const char *path, ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
 {
     FileStatus status;
 
     memset(file, 0, offsetof(ElfFile, block));
     memset(facts, 0, sizeof *facts);
     reason[0] = '\0';
-    file->fd = -1;
-    status = open_regular(path, file, facts, reason);
+    file->fd = fd;
+    status = fd >= 0 ? take_descriptor(file, facts, reason) : open_regular(path, file, facts, reason);
 #ifdef __ELF__
     if (status == FILE_OK) {
         status = check_structure(file, facts, reason);
@@ -328,17 +442,23 @@ elf_open(const char *path, ElfFile *file, FileFacts *facts, char reason[REASON_M
     return file->error != 0 ? system_refused(facts, file->error) : status;
 }
 
+FileStatus
+elf_open(const char *path, ElfFile *file, FileFacts *facts, char reason[REASON_MAX])
+{
+    return open_file(-1, path, file, facts, reason);
+}
+
 #ifdef __ELF__
 
 /* One file; those that are to be checked because of it are added to `neighbours`. */
 static FileStatus
-read_one(const char *path, FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX])
+read_one(int fd, const char *path, bool lightly, FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX])
 {
     ElfFile file;
-    FileStatus status = elf_open(path, &file, facts, reason);
+    FileStatus status = open_file(fd, path, &file, facts, reason);
 
     if (status == FILE_OK) {
-        status = elf_notes(&file, facts, reason);
+        status = elf_notes(&file, facts, lightly, reason);
     }
     if (status == FILE_OK) {
         status = digest_check(&file, facts, reason);
@@ -351,6 +471,9 @@ read_one(const char *path, FileFacts *facts, Neighbours *neighbours, char reason
     }
     if (file.error != 0) {
         status = system_refused(facts, file.error);
+    }
+    if (status == FILE_OK && facts->ledger != NULL) {
+        ledger_keep(facts->ledger, &file.fd);
     }
     elf_close(&file);
     if (status != FILE_OK) {
@@ -366,7 +489,7 @@ read_neighbours(FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX
     for (size_t i = 0; i < neighbours->count; i++) {
         char what[REASON_MAX];
         FileFacts other;
-        FileStatus status = read_one(neighbours->paths[i], &other, neighbours, what);
+        FileStatus status = read_one(-1, neighbours->paths[i], true, &other, neighbours, what);
 
         elf_free(&other);
         if (status == FILE_ERRNO && other.error == ENOMEM) {
@@ -379,14 +502,14 @@ read_neighbours(FileFacts *facts, Neighbours *neighbours, char reason[REASON_MAX
     return FILE_OK;
 }
 
-FileStatus
-elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
+static FileStatus
+read_all(int fd, const char *path, bool lightly, FileFacts *facts, char reason[REASON_MAX])
 {
     Neighbours neighbours;
     FileStatus status;
 
     neighbours.count = 0;
-    status = read_one(path, facts, &neighbours, reason);
+    status = read_one(fd, path, lightly, facts, &neighbours, reason);
     if (status == FILE_OK) {
         status = read_neighbours(facts, &neighbours, reason);
     }
@@ -399,14 +522,27 @@ elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
 
 #else
 
-FileStatus
-elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
+static FileStatus
+read_all(int fd, const char *path, bool lightly, FileFacts *facts, char reason[REASON_MAX])
 {
     ElfFile file;
-    FileStatus status = elf_open(path, &file, facts, reason);
+    FileStatus status = open_file(fd, path, &file, facts, reason);
 
+    (void)lightly;
     elf_close(&file);
     return status;
 }
 
 #endif /* __ELF__ */
+
+FileStatus
+elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX])
+{
+    return read_all(-1, path, false, facts, reason);
+}
+
+FileStatus
+elf_read_open(int fd, const char *path, FileFacts *facts, char reason[REASON_MAX])
+{
+    return read_all(fd, path, true, facts, reason);
+}

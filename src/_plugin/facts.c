@@ -43,10 +43,11 @@ static PyObject *
 list_records(const FileFacts *facts)
 {
     static const char *const kinds[] = {"header", "func", "var", "struct", "enum", "declare", "doc", "init", "digest"};
+    Records records = elf_records(facts, false);
     PyObject *list = PyList_New(0);
 
-    for (size_t i = 0; i < facts->record_count && list != NULL; i++) {
-        const Record *record = &facts->records[i];
+    for (size_t i = 0; i < records.count && list != NULL; i++) {
+        const Record *record = &records.items[i];
 
         if (record->kind < RECORD_FUNC || record->kind > RECORD_DIGEST) {
             continue;

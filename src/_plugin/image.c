@@ -43,6 +43,26 @@ match_image(struct dl_phdr_info *info, size_t size, void *context)
     return 0;
 }
 
+/* The loader's own word, from glibc 2.36 on: a walk over all libraries takes the longer the more there are. */
+static bool
+ask_headers(void *handle, Image *image)
+{
+#ifdef __GLIBC__
+    enum { HEADERS = 11 };         /* RTLD_DI_PHDR, which older headers lack and older loaders refuse */
+    const ElfW(Phdr) *headers = NULL;
+    int count = dlinfo(handle, HEADERS, &headers);
+
+    if (count > 0 && headers != NULL) {
+        image->headers = headers;
+        image->header_count = (size_t)count;
+        return true;
+    }
+#endif
+    (void)handle;
+    (void)image;
+    return false;
+}
+
 static bool
 find_image(void *handle, Image *image, char reason[REASON_MAX])
 {
@@ -51,7 +71,9 @@ find_image(void *handle, Image *image, char reason[REASON_MAX])
     *image = (Image){0};
     if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 && map != NULL) {
         image->map = map;
-        dl_iterate_phdr(match_image, image);
+        if (!ask_headers(handle, image)) {
+            dl_iterate_phdr(match_image, image);
+        }
     }
     if (image->headers == NULL) {
         elf_refuse(reason, FILE_INVALID, "the loader does not tell where the library is mapped");
@@ -107,7 +129,7 @@ notes_match(const Image *image, const FileFacts *facts)
 }
 
 int
-image_matches(void *handle, const FileFacts *facts, char reason[REASON_MAX])
+image_matches(void *handle, FileFacts *facts, char reason[REASON_MAX])
 {
     Image image;
 
@@ -120,7 +142,7 @@ image_matches(void *handle, const FileFacts *facts, char reason[REASON_MAX])
                                          "their program headers differ");
         return 0;
     }
-    if (!notes_match(&image, facts)) {
+    if (facts->ledger != NULL ? !ledger_map(facts, in_memory(&image, 0)) : !notes_match(&image, facts)) {
         elf_refuse(reason, FILE_INVALID, "the loader mapped another file than the one that was read: "
                                          "their notes differ");
         return 0;
@@ -269,7 +291,7 @@ image_each(void *handle, ImageVisitor visit, void *context)
 #else
 
 int
-image_matches(void *handle, const FileFacts *facts, char reason[REASON_MAX])
+image_matches(void *handle, FileFacts *facts, char reason[REASON_MAX])
 {
     (void)handle;
     (void)facts;

@@ -482,18 +482,9 @@ PyObject *library_refuse(LibraryObject *library, const char *symbol, const char 
 
 #include "symbol.h"
 
-/* ------------------------------------------------------------------ load.c: functions of the module */
+/* ------------------------------------------------------------------ load.c, plain.c: opening */
 
-PyObject *load_read(PyObject *module, PyObject *arguments);        /* read(type, path, shown, mode, declare) */
-PyObject *load_library(PyObject *module, PyObject *arguments);     /* load(library, path, shown, host) */
-PyObject *load_identify(PyObject *module, PyObject *path);         /* identify(path): (device, inode, size, mtime_ns) */
-PyObject *load_known(PyObject *module, PyObject *const *args, Py_ssize_t nargs);      /* known(cache, path) */
-PyObject *load_realpath(PyObject *module, PyObject *path);         /* realpath(path): bytes */
-
-PyObject *identity_tuple(const FileIdentity *identity);
-
-/* Raise the error for a file that elf_read refused; `shown` is the path as the caller wrote it.  NULL. */
-PyObject *file_refused(ModuleState *state, FileStatus status, int error, PyObject *shown, const char *reason);
+#include "opening.h"
 
 /* ------------------------------------------------------------------ tenant.c: one GIL for unmarked functions */
 

@@ -1,10 +1,11 @@
-/* Opening: from a path to an initialised Library, step by step.  The cache is the Python package's concern. */
+/* Opening: from a path to an initialised Library, step by step.  The short way is plain.c's, the cache the Python package's. */
 #include "internal.h"
 
 #include <errno.h>
 #include <fenv.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 typedef void (*Init)(NativeError *error);
 typedef void (*HostInit)(void *host, NativeError *error);
@@ -63,61 +64,6 @@ load_realpath(PyObject *module, PyObject *path)
     return result;
 }
 
-static PyObject *
-file_key(const FileIdentity *identity)
-{
-    PyObject *device = PyLong_FromUnsignedLongLong((unsigned long long)identity->device);
-    PyObject *inode = PyLong_FromUnsignedLongLong((unsigned long long)identity->inode);
-    PyObject *key = device != NULL && inode != NULL ? PyTuple_Pack(2, device, inode) : NULL;
-
-    Py_XDECREF(device);
-    Py_XDECREF(inode);
-    return key;
-}
-
-static bool
-is_unchanged(const FileIdentity *a, const FileIdentity *b)
-{
-    return a->size == b->size && a->modified.tv_sec == b->modified.tv_sec && a->modified.tv_nsec == b->modified.tv_nsec;
-}
-
-PyObject *
-load_known(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
-{
-    const ModuleState *state = PyModule_GetState(module);
-    FileIdentity identity;
-    PyObject *path, *key, *found = NULL;
-    int failed;
-
-    if (nargs != 2 || !PyDict_CheckExact(args[0])) {
-        PyErr_SetString(PyExc_TypeError, "known() takes a dict and a path");
-        return NULL;
-    }
-    if ((!PyUnicode_CheckExact(args[1]) && !PyBytes_CheckExact(args[1])) || !PyUnicode_FSConverter(args[1], &path)) {
-        PyErr_Clear();             /* a path that cannot be one is refused by whoever opens it */
-        Py_RETURN_NONE;
-    }
-    Py_BEGIN_ALLOW_THREADS
-    failed = elf_identify(PyBytes_AS_STRING(path), &identity);
-    Py_END_ALLOW_THREADS
-    Py_DECREF(path);
-    if (failed < 0) {
-        Py_RETURN_NONE;
-    }
-    key = file_key(&identity);
-    failed = key == NULL ? -1 : dict_get(args[0], key, &found);
-    Py_XDECREF(key);
-    if (failed < 0) {
-        return NULL;
-    }
-    if (found != NULL && PyObject_TypeCheck(found, state->library) &&
-        is_unchanged(&((LibraryObject *)found)->facts.identity, &identity)) {
-        return found;
-    }
-    Py_XDECREF(found);
-    Py_RETURN_NONE;
-}
-
 PyObject *
 file_refused(ModuleState *state, FileStatus status, int error, PyObject *shown, const char *reason)
 {
@@ -138,13 +84,14 @@ decode(const char *text)
 }
 
 static int
-set_names(LibraryObject *library, const char *path)
+set_names(LibraryObject *library, const Source *source)
 {
     const FileFacts *facts = &library->facts;
+    const char *path = source->path;
     const char *base = strrchr(path, '/');
     const char *name = facts->header != NULL ? facts->header->name : facts->soname;
 
-    library->path = PyUnicode_DecodeFSDefault(path);
+    library->path = source->name != NULL ? Py_NewRef(source->name) : PyUnicode_DecodeFSDefault(path);
     library->name = decode(name != NULL && *name != '\0' ? name : base != NULL ? base + 1 : path);
     library->version = facts->header != NULL ? decode(facts->header->text) : Py_NewRef(Py_None);
     library->found = PyDict_New();
@@ -159,9 +106,11 @@ set_names(LibraryObject *library, const char *path)
 static const Record *
 init_record(const FileFacts *facts)
 {
-    for (size_t i = 0; facts->has_init && i < facts->record_count; i++) {
-        if (facts->records[i].kind == RECORD_INIT) {
-            return &facts->records[i];
+    Records records = facts->has_init ? elf_records(facts, true) : (Records){NULL, 0};
+
+    for (size_t i = 0; i < records.count; i++) {
+        if (records.items[i].kind == RECORD_INIT) {
+            return &records.items[i];
         }
     }
     return NULL;
@@ -228,26 +177,35 @@ declare_early(LibraryObject *library, const char *declare)
     return 0;
 }
 
-static LibraryObject *
-read_library(PyTypeObject *type, const char *path, PyObject *shown, int mode, const char *declare)
+static void
+close_descriptor(int fd)
 {
-    LibraryObject *library = (LibraryObject *)type->tp_alloc(type, 0);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+LibraryObject *
+load_read_source(const Source *source)
+{
+    LibraryObject *library = (LibraryObject *)source->type->tp_alloc(source->type, 0);
     char reason[REASON_MAX] = "";
     FileStatus status;
 
     if (library == NULL) {
+        close_descriptor(source->fd);
         return NULL;
     }
     PyObject_GC_UnTrack(library);  /* until it is complete nobody finds it, by gc.get_objects() either */
-    library->state = state_of(type);
-    library->mode = mode;
+    library->state = state_of(source->type);
+    library->mode = source->mode;
     Py_BEGIN_ALLOW_THREADS
-    status = elf_read(path, &library->facts, reason);
+    status = elf_read_open(source->fd, source->path, &library->facts, reason);
     Py_END_ALLOW_THREADS
     if (status != FILE_OK) {
-        file_refused(library->state, status, library->facts.error, shown, reason);
+        file_refused(library->state, status, library->facts.error, source->shown, reason);
         Py_CLEAR(library);
-    } else if (set_names(library, path) < 0 || check_init(library) < 0 || declare_early(library, declare) < 0) {
+    } else if (set_names(library, source) < 0 || check_init(library) < 0 || declare_early(library, source->declare) < 0) {
         Py_CLEAR(library);
     } else {
         PyObject_GC_Track(library);
@@ -411,7 +369,7 @@ initialise(LibraryObject *library, PyObject *shown, PyObject *host)
 }
 
 static PyObject *
-open_library(LibraryObject *library, const char *path, PyObject *shown, PyObject *host)
+open_checked(LibraryObject *library, const char *path, PyObject *shown, PyObject *host)
 {
     const FileFacts *facts = &library->facts;
     char reason[REASON_MAX] = "";
@@ -446,22 +404,20 @@ PyObject *
 load_read(PyObject *module, PyObject *arguments)
 {
     ModuleState *state = PyModule_GetState(module);
-    const char *path, *declare;
-    PyTypeObject *type;
-    PyObject *shown;
-    int mode;
+    Source source = {.fd = -1};
 
-    if (!PyArg_ParseTuple(arguments, "O!yOiz", &PyType_Type, &type, &path, &shown, &mode, &declare)) {
+    if (!PyArg_ParseTuple(arguments, "O!yOiz", &PyType_Type, &source.type, &source.path, &source.shown, &source.mode,
+                          &source.declare)) {
         return NULL;
     }
     if (state_errors(state) == NULL) {     /* what a call may have to say later, a host without rights could not read */
         return NULL;
     }
-    if (!PyType_IsSubtype(type, state->library)) {
-        PyErr_Format(PyExc_TypeError, "read() takes a type derived from Library, not %s", type->tp_name);
+    if (!PyType_IsSubtype(source.type, state->library)) {
+        PyErr_Format(PyExc_TypeError, "read() takes a type derived from Library, not %s", source.type->tp_name);
         return NULL;
     }
-    return (PyObject *)read_library(type, path, shown, mode, declare);
+    return (PyObject *)load_read_source(&source);
 }
 
 /* The names of the methods that the host object lacks. */
@@ -525,6 +481,12 @@ check_host(LibraryObject *library, PyObject *shown, PyObject *host)
 }
 
 PyObject *
+load_open(LibraryObject *library, const char *path, PyObject *shown, PyObject *host)
+{
+    return check_host(library, shown, host) < 0 ? NULL : open_checked(library, path, shown, host);
+}
+
+PyObject *
 load_library(PyObject *module, PyObject *arguments)
 {
     ModuleState *state = PyModule_GetState(module);
@@ -532,9 +494,8 @@ load_library(PyObject *module, PyObject *arguments)
     LibraryObject *library;
     const char *path;
 
-    if (!PyArg_ParseTuple(arguments, "O!yOO", state->library, &library, &path, &shown, &host) ||
-        check_host(library, shown, host) < 0) {
+    if (!PyArg_ParseTuple(arguments, "O!yOO", state->library, &library, &path, &shown, &host)) {
         return NULL;
     }
-    return open_library(library, path, shown, host);
+    return load_open(library, path, shown, host);
 }

@@ -85,11 +85,11 @@ naming_refuse(const Namings *namings, Parser *parser, const char *name, size_t s
 void
 naming_list(Namings *namings, Arena *arena, const FileFacts *facts)
 {
-    size_t count = facts != NULL ? facts->record_count : 0;
+    Records records = facts != NULL ? elf_records(facts, true) : (Records){NULL, 0};
 
-    namings->items = arena_alloc(arena, count * sizeof *namings->items);
-    for (size_t i = 0; i < count && namings->items != NULL; i++) {
-        const Record *record = &facts->records[i];
+    namings->items = arena_alloc(arena, records.count * sizeof *namings->items);
+    for (size_t i = 0; i < records.count && namings->items != NULL; i++) {
+        const Record *record = &records.items[i];
 
         if (record->kind == RECORD_ENUM || record->kind == RECORD_DECLARE) {
             namings->items[namings->count++].record = record;

@@ -72,9 +72,9 @@ enum { HEADER_STAMPED = 0x8000 };  /* in the header's first number: a digest rec
 
 enum { BLANKS_MAX = 8 };           /* stretches of notes that the digest takes as zero; two are usual */
 
-/* Bytes of FileFacts.notes. */
+/* Bytes of the file. */
 typedef struct {
-    size_t at, size;
+    uint64_t at, size;
 } Blank;
 
 /* What tells one file from another, and a changed file from an unchanged one. */
@@ -83,6 +83,7 @@ typedef struct {
     ino_t inode;
     off_t size;                    /* bytes */
     struct timespec modified;
+    bool is_regular;               /* neither folder nor device nor the like */
 } FileIdentity;
 
 /* A file that was read and accepted.  Owned by the caller, who calls elf_free. */
@@ -93,10 +94,11 @@ typedef struct {
     size_t header_count;
     unsigned char *notes;          /* owned: the PT_NOTE segments, one after the other */
     size_t notes_size;             /* bytes */
-    Record *records;               /* owned: in the order of the file, equal ones once */
+    Record *records;               /* owned: in the order of the file, equal ones once; see elf_records */
     size_t record_count;
     uint32_t *index;               /* owned: hash table of records by kind and name */
     size_t index_size;             /* a power of two, or 0 */
+    struct Ledger *ledger;         /* owned: of a large manifest, instead of notes, records and index; see ledger.c */
     const Record *header;          /* borrowed; NULL for a library without a manifest */
     char *soname;                  /* owned; NULL if none */
     unsigned char build_id[64];
@@ -106,7 +108,7 @@ typedef struct {
     uint32_t digest;               /* if stamped */
     Blank digest_records[BLANKS_MAX];  /* the two numbers of each */
     size_t digest_count;
-    Blank build_id_place;          /* in the notes; size 0 if none */
+    Blank build_id_place;          /* size 0 if none */
 } FileFacts;
 
 /* Open `path` without blocking, check the file and read its records, through one descriptor that is
@@ -114,12 +116,30 @@ typedef struct {
  * `facts` holding nothing to free but identity and error. */
 FileStatus elf_read(const char *path, FileFacts *facts, char reason[REASON_MAX]);
 
+/* The same for a library that will be loaded: of a large manifest it keeps no copy, but what proves it when it is used;
+ * until image_matches a descriptor stays open for it.  `fd` is one of the file, and taken over, or -1. */
+FileStatus elf_read_open(int fd, const char *path, FileFacts *facts, char reason[REASON_MAX]);
+
+/* A descriptor of the file at `path` if that is the file's real path: absolute, and through no symbolic link.  -1 if it is
+ * not, if there is no such file, or if the system cannot tell by opening it (Linux before 5.6). */
+int elf_open_real(const char *path);
+
 /* Release what elf_read filled in; harmless on a zeroed struct and when called twice. */
 void elf_free(FileFacts *facts);
 
 /* The record of that kind and name, or NULL.  `size` bytes of `name`.  DECLARE records, which have no name, are found by
- * their text. */
+ * their text.  Where a file was written to since it was read, so that the record is another one, the text says so, and
+ * is no declaration. */
 const Record *elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size);
+
+/* All records, or with `rare` at least those that are neither of a function or variable nor documentation; in the order
+ * of the file, and borrowed.  Empty if memory is short. */
+typedef struct {
+    const Record *items;
+    size_t count;
+} Records;
+
+Records elf_records(const FileFacts *facts, bool rare);
 
 /* Whether two identities are of one file: its device and inode. */
 bool elf_same_file(const FileIdentity *a, const FileIdentity *b);
@@ -179,8 +199,8 @@ bool elf_locate(const void *headers, size_t count, uint64_t address, uint64_t si
  * by elf_read and image_matches alike. */
 bool elf_note_is_mapped(const void *headers, size_t count, size_t index);
 
-/* The second half of elf_read but for the digest: notes into records. */
-FileStatus elf_notes(ElfFile *file, FileFacts *facts, char reason[REASON_MAX]);
+/* The second half of elf_read but for the digest: notes into records; `lightly` as elf_read_open. */
+FileStatus elf_notes(ElfFile *file, FileFacts *facts, bool lightly, char reason[REASON_MAX]);
 
 /* Fill in `reason` and return `status`. */
 #if defined(__GNUC__)
@@ -226,14 +246,35 @@ typedef struct {
  * `*error` is errno. */
 FileStatus digest_plan(const char *path, DigestPlan *plan, int *error, char reason[REASON_MAX]);
 
-/* ------------------------------------------------------------------ note.c: notes to records */
+/* ------------------------------------------------------------------ note.c, records.c: notes to records */
 
 /* Fill in records, index, header, build_id, has_init and what stands of the digest from `headers` and `notes`.  Returns FILE_OK, or another status
  * with `reason` (FILE_ERRNO: error has ENOMEM); elf_free releases what there is either way. */
-FileStatus note_parse(FileFacts *facts, char reason[REASON_MAX]);
+FileStatus records_parse(FileFacts *facts, char reason[REASON_MAX]);
 
 /* Whether the bytes are valid UTF-8; NUL is a character like others. */
 bool note_is_utf8(const char *text, size_t size);
+
+/* ------------------------------------------------------------------ ledger.c, entering.c: a large manifest, not kept but proven */
+
+typedef struct Ledger Ledger;
+
+/* As records_parse, but from the file, piece by piece.  A failure is to be looked at by records_parse again, which may know a
+ * better reason. */
+FileStatus ledger_read(ElfFile *file, FileFacts *facts, char reason[REASON_MAX]);
+
+/* Take over the file's descriptor: until the library is mapped, records that are wanted are read there. */
+void ledger_keep(Ledger *ledger, int *fd);
+
+/* From now on the manifest is read where the library is mapped, `base` being its load address.  False if what tells one
+ * file from another, the header and the build-id, is not what was read. */
+bool ledger_map(FileFacts *facts, const unsigned char *base);
+
+/* elf_find and elf_records of such a manifest; any thread may call them at any time. */
+const Record *ledger_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size);
+Records ledger_records(const FileFacts *facts, bool rare);
+
+void ledger_free(Ledger *ledger);
 
 /* ------------------------------------------------------------------ image.c: the library, once it is mapped */
 
@@ -251,9 +292,9 @@ typedef struct {
     bool writable;                 /* the address lies in a segment that may be written, RELRO excluded */
 } SymbolFacts;
 
-/* Whether the mapped headers and notes behind `handle` equal those that were read from the file.
- * Returns 1, or 0 with `reason` filled in.  On systems without ELF always 1. */
-int image_matches(void *handle, const FileFacts *facts, char reason[REASON_MAX]);
+/* Whether the mapped headers and notes behind `handle` equal those that were read from the file; of a large manifest
+ * what names the file, and each record when it is used.  Returns 1, or 0 with `reason` filled in.  On systems without ELF always 1. */
+int image_matches(void *handle, FileFacts *facts, char reason[REASON_MAX]);
 
 /* What the library's own symbol table says of `name`, whose address dlsym gave.
  * Returns 0 with `facts` filled in, or -1 with `reason`: the symbol belongs to another library (which is

@@ -124,8 +124,10 @@ begin(Search *search, const char *path)
 int
 needed_find(ElfFile *file, const FileFacts *facts, const char *path, Neighbours *neighbours)
 {
-    Search search = {.file = file, .facts = facts};
+    Search search;                 /* not zeroed: most files need none of it */
 
+    search.file = file;
+    search.facts = facts;
     if (!begin(&search, path)) {
         return 0;
     }

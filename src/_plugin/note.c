@@ -1,20 +1,20 @@
-/* The records that stand in a library's notes, in file order and found by name.  docs/manifest.md has the bytes. */
-#include "native.h"
+/* Single notes of a library: found, checked, and made records of.  docs/manifest.md has the bytes. */
+#include "note.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #ifdef __ELF__
 #include <link.h>
 #endif
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum {
     NOTE_HEADER = 12,              /* bytes: namesz, descsz, type */
     OWNER_SIZE = 7,                /* "plugin", the NUL included; padded to 8 */
-    OWN_HEADER = 20,               /* bytes: the note's header and its owner */
+    AT_HAND = 128,                 /* bytes, more than a build-id's note has */
     DESC_MIN = 10,                 /* bytes: two numbers and two empty strings */
-    RECORD_GUESS = 72,             /* bytes of a note of ours, rather less than usual */
     TEXT_SHOWN = 380,              /* bytes of each of two texts in a reason */
     NAME_SHOWN = 100,
 };
@@ -69,7 +69,7 @@ note_is_utf8(const char *text, size_t size)
     return true;
 }
 
-/* ------------------------------------------------------------------ the index */
+/* ------------------------------------------------------------------ keys */
 
 /* The upper half is folded into the lower before it is spread: names that differ in their last characters only, which
  * stand there, would fill one stretch of the index. */
@@ -82,8 +82,8 @@ mix(uint64_t hash, uint64_t word)
 }
 
 /* Words of eight bytes, the last one overlapping: names are short, and there may be thousands. */
-static uint64_t
-hash_key(RecordKind kind, const char *key, size_t size)
+uint64_t
+note_hash(RecordKind kind, const char *key, size_t size)
 {
     uint64_t hash = (uint64_t)kind << 32 | (uint32_t)size;
     uint64_t word;
@@ -109,68 +109,26 @@ hash_key(RecordKind kind, const char *key, size_t size)
     return mix(hash, word);
 }
 
-static const char *
-key_of(const Record *record)
+const char *
+note_key(const Record *record, size_t *size)
 {
-    return record->kind == RECORD_DECLARE ? record->text : record->name;
+    bool has_name = record->kind != RECORD_DECLARE;
+
+    *size = has_name ? (size_t)(record->text - record->name) - 1 : strlen(record->text);
+    return has_name ? record->name : record->text;
 }
 
-/* An entry of the index is the record's number, from 1, in as many bits as the index needs, and above it the same bits
- * of the hash: records are compared only if those are equal. */
-static const Record *
-record_of(const FileFacts *facts, uint32_t entry)
+bool
+note_has_key(const Record *record, RecordKind kind, const char *key, size_t size)
 {
-    return &facts->records[(entry & (facts->index_size - 1)) - 1];
-}
+    const char *own = record->kind == RECORD_DECLARE ? record->text : record->name;
 
-/* The slot of the record with that key, or the empty one where it belongs. */
-static size_t
-slot_of(const FileFacts *facts, uint64_t hash, RecordKind kind, const char *key, size_t size)
-{
-    size_t mask = facts->index_size - 1;
-    size_t slot = (size_t)(hash >> 32) & mask;
-
-    for (; facts->index[slot] != 0; slot = (slot + 1) & mask) {
-        const Record *other;
-        const char *other_key;
-
-        if (((facts->index[slot] ^ (uint32_t)hash) & ~(uint32_t)mask) != 0) {
-            continue;
-        }
-        other = record_of(facts, facts->index[slot]);
-        other_key = key_of(other);
-        if (other->kind == kind && strncmp(other_key, key, size) == 0 && other_key[size] == '\0') {
-            break;
-        }
-    }
-    return slot;
-}
-
-const Record *
-elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size)
-{
-    uint32_t entry;
-
-    if (facts->index_size == 0 || memchr(name, '\0', size) != NULL) {
-        return NULL;
-    }
-    entry = facts->index[slot_of(facts, hash_key(kind, name, size), kind, name, size)];
-    return entry == 0 ? NULL : record_of(facts, entry);
+    return record->kind == kind && strncmp(own, key, size) == 0 && own[size] == '\0';
 }
 
 #ifdef __ELF__
 
 /* ------------------------------------------------------------------ notes */
-
-typedef struct {
-    const unsigned char *at, *end;
-} Walk;
-
-typedef struct {
-    uint32_t type;
-    size_t desc_size;              /* bytes, as the note says */
-    const unsigned char *desc;
-} Note;
 
 static uint32_t
 word_at(const unsigned char *place)
@@ -181,25 +139,30 @@ word_at(const unsigned char *place)
     return word;
 }
 
-/* Go to the next note of ours, or return false at the end.  It is looked for at every fourth byte rather than by
+/* A note of ours is looked for at every fourth byte rather than by
  * stepping over the notes of others: those may be padded to 4 or 8 (gold joins both kinds in one segment) or be
  * damaged (patchelf), and no record may get lost behind them.  A build-id on the way is taken along. */
-static bool
-next_note(Walk *walk, Note *note, FileFacts *facts)
+bool
+note_next(NoteWalk *walk, Note *note, FileFacts *facts)
 {
-    for (; walk->end - walk->at >= OWN_HEADER; walk->at += 4) {
+    const ptrdiff_t least = walk->rest > 0 ? AT_HAND : NOTE_OWN;
+
+    for (; walk->end - walk->at >= least; walk->at += 4) {
         const unsigned char *at = walk->at;
         size_t rest = (size_t)(walk->end - at);
         uint32_t owner_size = word_at(at);
 
         if (owner_size == OWNER_SIZE && memcmp(at + NOTE_HEADER, "plugin", OWNER_SIZE) == 0) {
-            size_t room = rest - OWN_HEADER;
+            size_t room = rest - NOTE_OWN;
             size_t padded;
 
             note->desc_size = word_at(at + 4);
             note->type = word_at(at + 8);
-            note->desc = at + OWN_HEADER;
-            padded = note->desc_size < room ? (note->desc_size + 3) & ~(size_t)3 : room;
+            note->desc = at + NOTE_OWN;
+            padded = (note->desc_size + 3) & ~(size_t)3;
+            if (padded > room && note->desc_size <= room + walk->rest && walk->rest > 0) {
+                return false;
+            }
             walk->at = note->desc + (padded < room ? padded : room);
             return true;
         }
@@ -208,7 +171,7 @@ next_note(Walk *walk, Note *note, FileFacts *facts)
             && facts->build_id_size == 0) {
             facts->build_id_size = word_at(at + 4);
             memcpy(facts->build_id, at + 16, facts->build_id_size);
-            facts->build_id_place = (Blank){(size_t)(at + 16 - facts->notes), facts->build_id_size};
+            facts->build_id_place = (Blank){walk->offset + (size_t)(at + 16 - walk->from), facts->build_id_size};
         }
     }
     return false;
@@ -324,32 +287,113 @@ read_record(const Note *note, size_t room, Record *record, char reason[REASON_MA
     return check_text(record, (size_t)(text - record->name), (size_t)(end - record->text) - 1, reason);
 }
 
-/* ------------------------------------------------------------------ all records */
-
-/* Append `record` to the array, whose first size is a guess from the size of the notes. */
-static FileStatus
-append(FileFacts *facts, size_t *room, const Record *record)
+bool
+note_again(const unsigned char *note, size_t size, Record *record)
 {
-    if (facts->record_count == *room) {
-        size_t wanted = *room == 0 ? facts->notes_size / RECORD_GUESS + 1 : 2 * *room;
-        Record *larger = wanted > UINT32_MAX / 4 ? NULL : realloc(facts->records, wanted * sizeof *record);
+    const char *name = (const char *)note + NOTE_OWN + 8, *end = (const char *)note + size;
+    const char *text = size < NOTE_OWN + DESC_MIN ? NULL : memchr(name, '\0', (size_t)(end - name));
 
-        if (larger == NULL) {
-            facts->error = ENOMEM;
-            return FILE_ERRNO;
-        }
-
-        facts->records = larger;
-        *room = wanted;
+    if (text == NULL || text + 1 == end || end[-1] != '\0') {
+        return false;
     }
-    facts->records[facts->record_count++] = *record;
-    return FILE_OK;
+    *record = (Record){(RecordKind)(word_at(note + 8) & ~RECORD_MUST_UNDERSTAND), word_at(note + NOTE_OWN),
+                       word_at(note + NOTE_OWN + 4), name, text + 1};
+    return true;
 }
+
+/* ------------------------------------------------------------------ the usual record */
+
+#ifdef __SSE2__
+
+/* A bit for each byte of 64 that is NUL, and one for each that is not ASCII. */
+static void
+look_at(const unsigned char *at, uint64_t *nuls, uint64_t *odd)
+{
+    *nuls = *odd = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        __m128i piece = _mm_loadu_si128((const __m128i *)(const void *)(at + (size_t)16 * i));
+
+        *nuls |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(piece, _mm_setzero_si128())) << 16 * i;
+        *odd |= (uint64_t)(unsigned)_mm_movemask_epi8(piece) << 16 * i;
+    }
+}
+
+/* Whether these bytes are two strings of ASCII and nothing else; then `name_size` is the length of the first. */
+static inline bool
+are_two_strings(const unsigned char *at, size_t size, size_t *name_size)
+{
+    uint64_t nuls, odd, last = (uint64_t)1 << (size - 1) % 64;
+    bool found = false;
+
+    for (size_t from = 0; from + 64 < size; from += 64) {
+        look_at(at + from, &nuls, &odd);
+        if (odd != 0 || (nuls & (nuls - 1)) != 0 || (nuls != 0 && found)) {
+            return false;
+        }
+        if (nuls != 0) {
+            *name_size = from + (size_t)__builtin_ctzll(nuls);
+            found = true;
+        }
+    }
+    look_at(at + (size - 1) / 64 * 64, &nuls, &odd);
+    nuls &= last | (last - 1);
+    odd &= last | (last - 1);
+    if (!found && nuls != 0) {
+        *name_size = (size - 1) / 64 * 64 + (size_t)__builtin_ctzll(nuls);
+        found = nuls != last;
+        nuls &= nuls - 1;
+    }
+    return found && nuls == last && odd == 0;
+}
+
+bool
+note_usual(NoteWalk *walk, Record *record, uint64_t *hash)
+{
+    const unsigned char *at = walk->at;
+    size_t room = (size_t)(walk->end - at), size, name_size = 0;
+    uint32_t kind;
+    uint64_t owner;
+
+    if (room < NOTE_OWN + DESC_MIN || word_at(at) != OWNER_SIZE) {
+        return false;
+    }
+    memcpy(&owner, at + NOTE_HEADER, sizeof owner);
+    size = word_at(at + 4);
+    kind = word_at(at + 8);
+    if (memcmp(&owner, "plugin", OWNER_SIZE) != 0 || size < DESC_MIN || size > room - NOTE_OWN - 3
+        || kind < RECORD_FUNC || kind > RECORD_DOC || kind == RECORD_DECLARE
+        || !are_two_strings(at + NOTE_OWN + 8, size - 8, &name_size) || name_size == 0) {
+        return false;
+    }
+    record->kind = (RecordKind)kind;
+    record->size = word_at(at + NOTE_OWN);
+    record->align = word_at(at + NOTE_OWN + 4);
+    record->name = (const char *)at + NOTE_OWN + 8;
+    record->text = record->name + name_size + 1;
+    *hash = note_hash(record->kind, record->name, name_size);
+    walk->at = at + NOTE_OWN + ((size + 3) & ~(size_t)3);
+    return true;
+}
+
+#else
+
+bool
+note_usual(NoteWalk *walk, Record *record, uint64_t *hash)
+{
+    (void)walk;
+    (void)record;
+    (void)hash;
+    return false;
+}
+
+#endif
+
+/* ------------------------------------------------------------------ any record */
 
 /* The digest is no declaration: it is kept apart from the records.  A number without its state is damage that would
  * pass for a file that was never stamped. */
 static FileStatus
-take_digest(FileFacts *facts, const Note *note, const Record *record, char reason[REASON_MAX])
+take_digest(FileFacts *facts, uint64_t place, const Record *record, char reason[REASON_MAX])
 {
     if (record->align != DIGEST_EMPTY && record->align != DIGEST_STAMPED) {
         return elf_refuse(reason, FILE_INCOMPATIBLE, "a newer version of plugin is needed: unknown kind of digest %u",
@@ -366,17 +410,17 @@ take_digest(FileFacts *facts, const Note *note, const Record *record, char reaso
     facts->digest_state = (DigestState)record->align;
     facts->digest = record->size;
     facts->digest_records[facts->digest_count++] =
-        (Blank){(size_t)(note->desc - facts->notes), sizeof record->size + sizeof record->align};
+        (Blank){place, sizeof record->size + sizeof record->align};
     return FILE_OK;
 }
 
-static FileStatus
-take_note(FileFacts *facts, size_t *room, const Note *note, size_t size, char reason[REASON_MAX])
+FileStatus
+note_take(FileFacts *facts, const NoteWalk *walk, const Note *note, Record *record, char reason[REASON_MAX])
 {
     uint32_t kind = note->type & ~RECORD_MUST_UNDERSTAND;
-    Record record;
     FileStatus status;
 
+    record->name = NULL;
     if (kind_name(kind) == NULL) {
         if ((note->type & RECORD_MUST_UNDERSTAND) == 0) {
             return FILE_OK;
@@ -384,66 +428,34 @@ take_note(FileFacts *facts, size_t *room, const Note *note, size_t size, char re
         return elf_refuse(reason, FILE_INCOMPATIBLE, "a newer version of plugin is needed: unknown record kind 0x%x",
                           kind);
     }
-    status = read_record(note, size, &record, reason);
+    status = read_record(note, (size_t)(walk->end - note->desc), record, reason);
     if (status == FILE_OK && kind == RECORD_HEADER) {
-        status = check_major(record.size, reason);
+        status = check_major(record->size, reason);
     }
     if (status == FILE_OK && kind == RECORD_DIGEST) {
-        return take_digest(facts, note, &record, reason);
-    }
-    return status == FILE_OK ? append(facts, room, &record) : status;
-}
-
-typedef FileStatus (*SegmentVisitor)(Walk walk, FileFacts *facts, size_t *room, char *reason);
-
-static FileStatus
-each_segment(FileFacts *facts, SegmentVisitor visit, char *reason)
-{
-    const ElfW(Phdr) *segments = (const void *)facts->headers;
-    const unsigned char *start = facts->notes;
-    size_t room = 0;
-    FileStatus status = FILE_OK;
-
-    for (size_t i = 0; i < facts->header_count && status == FILE_OK; i++) {
-        if (elf_note_is_mapped(segments, facts->header_count, i)) {
-            status = visit((Walk){start, start + segments[i].p_filesz}, facts, &room, reason);
-            start += segments[i].p_filesz;
-        }
+        status = take_digest(facts, walk->offset + (size_t)(note->desc - walk->from), record, reason);
+        record->name = NULL;
     }
     return status;
 }
 
-static FileStatus
-take_records(Walk walk, FileFacts *facts, size_t *room, char *reason)
-{
-    Note note;
-    FileStatus status = FILE_OK;
-
-    while (status == FILE_OK && next_note(&walk, &note, facts)) {
-        status = take_note(facts, room, &note, (size_t)(walk.end - note.desc), reason);
-    }
-    return status;
-}
-
-/* After a failure: everything but the header's first number may look different in another version of the ABI, so if it
- * is that of another, this is the reason. */
-static FileStatus
-check_abi(Walk walk, FileFacts *facts, size_t *room, char *reason)
+FileStatus
+note_check_abi(NoteWalk *walk, FileFacts *facts, size_t *room, char *reason)
 {
     Note note;
     FileStatus status = FILE_OK;
 
     (void)room;
-    while (status == FILE_OK && next_note(&walk, &note, facts)) {
+    while (status == FILE_OK && note_next(walk, &note, facts)) {
         if ((note.type & ~RECORD_MUST_UNDERSTAND) == RECORD_HEADER && note.desc_size >= 4
-            && walk.end - note.desc >= 4) {
+            && walk->end - note.desc >= 4) {
             status = check_major(word_at(note.desc), reason);
         }
     }
     return status;
 }
 
-/* ------------------------------------------------------------------ the index, and equal records once */
+/* ------------------------------------------------------------------ equal records, and others of one name */
 
 static FileStatus
 refuse_pair(const Record *first, const Record *second, char reason[REASON_MAX])
@@ -466,89 +478,15 @@ refuse_pair(const Record *first, const Record *second, char reason[REASON_MAX])
                       shown(second->text, TEXT_SHOWN), second->text);
 }
 
-static uint32_t
-entry_of(const FileFacts *facts, size_t number, uint64_t hash)
-{
-    uint32_t mask = (uint32_t)(facts->index_size - 1);
-
-    return ((uint32_t)hash & ~mask) | ((uint32_t)number & mask);
-}
-
-/* Put `record` into the index and, unless an equal one stands there, after those that are kept. */
-static FileStatus
-keep(FileFacts *facts, const Record *record, char reason[REASON_MAX])
-{
-    const char *key = key_of(record);
-    size_t size = record->kind == RECORD_DECLARE ? strlen(key) : (size_t)(record->text - record->name) - 1;
-    uint64_t hash = hash_key(record->kind, key, size);
-    size_t slot = slot_of(facts, hash, record->kind, key, size);
-    const Record *other = facts->index[slot] == 0 ? NULL : record_of(facts, facts->index[slot]);
-
-    if (record->kind == RECORD_HEADER && other == NULL) {
-        other = facts->header;
-    }
-    if (other == NULL) {
-        Record *kept = &facts->records[facts->record_count++];
-
-        *kept = *record;
-        facts->header = kept->kind == RECORD_HEADER ? kept : facts->header;
-        facts->has_init = facts->has_init || kept->kind == RECORD_INIT;
-        facts->index[slot] = entry_of(facts, facts->record_count, hash);
-        return FILE_OK;
-    }
-    if (record->kind == RECORD_DECLARE
-        || (record->size == other->size && record->align == other->align && strcmp(record->text, other->text) == 0
-            && strcmp(record->name, other->name) == 0)) {
-        return FILE_OK;
-    }
-    return refuse_pair(other, record, reason);
-}
-
-/* The index has at least twice as many slots as there are records. */
-static FileStatus
-make_index(FileFacts *facts, char reason[REASON_MAX])
-{
-    size_t count = facts->record_count;
-    size_t slots = 4;
-    FileStatus status = FILE_OK;
-
-    while (slots < 2 * count) {
-        slots *= 2;
-    }
-    facts->index = calloc(slots, sizeof *facts->index);
-    if (facts->index == NULL) {
-        facts->error = ENOMEM;
-        return FILE_ERRNO;
-    }
-    facts->index_size = slots;
-    facts->record_count = 0;
-    for (size_t i = 0; i < count && status == FILE_OK; i++) {
-        Record record = facts->records[i];
-
-        status = keep(facts, &record, reason);
-    }
-    return status;
-}
-
 FileStatus
-note_parse(FileFacts *facts, char reason[REASON_MAX])
+note_unite(const Record *first, const Record *second, char reason[REASON_MAX])
 {
-    FileStatus status;
-
-    facts->digest_state = DIGEST_NO_ROOM;
-    status = each_segment(facts, take_records, reason);
-    if (status != FILE_OK) {
-        FileStatus abi = each_segment(facts, check_abi, reason);
-
-        return abi != FILE_OK ? abi : status;
+    if (second->kind == RECORD_DECLARE
+        || (second->size == first->size && second->align == first->align && strcmp(second->text, first->text) == 0
+            && strcmp(second->name, first->name) == 0)) {
+        return FILE_OK;
     }
-    if (facts->record_count > 0) {
-        status = make_index(facts, reason);
-    }
-    if (status == FILE_OK && facts->header == NULL && facts->record_count > 0) {
-        return elf_refuse(reason, FILE_INVALID, "has declarations but no name: PLUGIN(name, version) is missing");
-    }
-    return status;
+    return refuse_pair(first, second, reason);
 }
 
 #endif /* __ELF__ */

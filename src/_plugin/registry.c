@@ -16,6 +16,7 @@ struct Library {
     FileIdentity identity;
     const char *path;              /* in `text` */
     const char *name;              /* in `text`; NULL without a manifest */
+    uint32_t name_hash;
     State state;
     size_t openers;                /* opens under way */
     size_t loading;                /* of these, inside dlopen; of use while RESERVED only */
@@ -32,6 +33,7 @@ struct Library {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static Library *libraries;         /* owned */
+static bool forked;                /* in this child of a fork nobody has looked for reservations of threads that are gone */
 
 /* The dlopens and inits that this thread is inside of.  They tell what is its own, so that no thread needs an
  * identity: pthread_t is reused when a thread ends, and this stack survives fork. */
@@ -121,6 +123,7 @@ after_fork_in_child(void)
         }
         library->openers = library->loading = mine;
     }
+    forked = true;
     /* Made anew: the old one counts waiters that are gone, and glibc waits for them to leave. */
     changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     pthread_mutex_unlock(&mutex);
@@ -166,11 +169,24 @@ find_file(const FileIdentity *identity)
     return NULL;
 }
 
+static uint32_t
+hash_name(const char *name)
+{
+    uint32_t hash = 2166136261u;   /* FNV-1a */
+
+    for (; *name != '\0'; name++) {
+        hash = (hash ^ (unsigned char)*name) * 16777619u;
+    }
+    return hash;
+}
+
 static const Library *
 find_name(const char *name)
 {
+    uint32_t hash = hash_name(name);
+
     for (const Library *library = libraries; library != NULL; library = library->next) {
-        if (library->name != NULL && strcmp(library->name, name) == 0) {
+        if (library->name_hash == hash && library->name != NULL && strcmp(library->name, name) == 0) {
             return library;
         }
     }
@@ -192,6 +208,7 @@ add(const FileIdentity *identity, const char *path, const char *name)
     library->path = memcpy(library->text, path, path_size);
     if (name != NULL) {
         library->name = memcpy(library->text + path_size, name, name_size);
+        library->name_hash = hash_name(name);
     }
     library->gil = NO_GIL;
     library->next = libraries;
@@ -234,7 +251,10 @@ registry_reserve(const FileIdentity *identity, const char *path, const char *nam
         return REGISTRY_MEMORY;
     }
     pthread_mutex_lock(&mutex);
-    sweep();                       /* after a fork, the reservations of threads that are gone */
+    if (forked) {
+        forked = false;
+        sweep();
+    }
     status = reserve(identity, path, name, library, reason);
     pthread_mutex_unlock(&mutex);
     return status;

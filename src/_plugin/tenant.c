@@ -106,12 +106,12 @@ search_struct(Search *search, const char *name)
 static void
 find_unmarked(Search *search)
 {
-    const FileFacts *facts = &search->library->facts;
+    Records records = elf_records(&search->library->facts, true);
 
     scope_each(search->library->scope, visit_function, search);
-    for (size_t i = 0; i < facts->record_count && search->name[0] == '\0'; i++) {
-        if (facts->records[i].kind == RECORD_STRUCT) {
-            search_struct(search, facts->records[i].name);
+    for (size_t i = 0; i < records.count && search->name[0] == '\0'; i++) {
+        if (records.items[i].kind == RECORD_STRUCT) {
+            search_struct(search, records.items[i].name);
         }
     }
 }

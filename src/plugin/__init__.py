@@ -12,8 +12,7 @@ Two verbs, open and Plugin.lookup; two types, Plugin and Symbol.  Every error is
 the symbol and the reason.
 """
 
-from plugin._library import Plugin
-from plugin._open import RTLD_GLOBAL, RTLD_LAZY, RTLD_LOCAL, RTLD_NOW, open
+from plugin._open import RTLD_GLOBAL, RTLD_LAZY, RTLD_LOCAL, RTLD_NOW, Plugin, open
 from plugin._plugin import Function, Pointer, Symbol, Variable
 
 TYPE_CHECKING = False

@@ -15,7 +15,7 @@ if typing.TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from plugin._library import Plugin
+    from plugin._open import Plugin
 
 
 def check(library: _plugin.Library, interface: Any, shown: Any) -> None:

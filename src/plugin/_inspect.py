@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from plugin import _errors, _find, _open, _plugin, _sentences
+from plugin import _errors, _find, _opening, _plugin, _sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def inspect(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Inspec
         PluginNotFoundError: there is no such file.
         InvalidPluginError, IncompatiblePluginError: as open would raise.
     """
-    shown, encoded = _open.encode(path, "inspect")
+    shown, encoded = _opening.encode(path, "inspect")
     try:
         name, version, abi, soname, build_id, digest, records, needed, symbols = _plugin.facts(encoded, shown)
     except _errors.OpenError as error:

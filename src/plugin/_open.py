@@ -1,26 +1,102 @@
-"""open: from a path to a Plugin."""
+"""Plugin and open: what every program runs that opens a plugin.  What few opens need stands in _opening.py."""
 
-import os
-
-from plugin import _cache, _plugin
-from plugin._library import Plugin
+from plugin import _plugin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeVar, overload
+    import os
+    from typing import Any, Generic, TypeVar, overload
 
     from typing_extensions import TypeForm
 
+    from plugin._symbols import Symbols
+
     Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
     T = TypeVar("T")
+    T_co = TypeVar("T_co", covariant=True)
+
+    class _Base(_plugin.Library, Generic[T_co]): ...
+
+else:
+    T_co = None
+
+    class _Base(_plugin.Library):
+        __slots__ = ()
+        __class_getitem__ = classmethod(type(list[int]))
+
 
 RTLD_NOW = _plugin.RTLD_NOW
 RTLD_LAZY = _plugin.RTLD_LAZY
 RTLD_LOCAL = _plugin.RTLD_LOCAL
 RTLD_GLOBAL = _plugin.RTLD_GLOBAL
 
-# What glibc replaces in a path, and there is no way to quote it.
-_LOADER_WORDS = [b"$ORIGIN", b"${ORIGIN}", b"$LIB", b"${LIB}", b"$PLATFORM", b"${PLATFORM}"]
+
+class Plugin(_Base["T_co"]):
+    """An open plugin.  The same file gives the same object for the life of the process; it is never unloaded.
+
+    Thread-safety: any thread may look up and call.  With a GIL calls hold it; without, unmarked functions of one plugin
+    never overlap.
+    """
+
+    __slots__ = ("__weakref__", "_host", "_interface", "_sha256")
+    _host: object
+    _interface: "Any"
+    _sha256: str | None  # of the file that runs, where it was compared
+
+    @property
+    def symbols(self) -> "Symbols":
+        """All symbols by name: the declared ones first, then the others that the file exports."""
+        from plugin._symbols import Symbols
+
+        return Symbols(self)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def bind(self, interface: None = None) -> T_co: ...
+        @overload
+        def bind(self, interface: str) -> Any: ...
+        @overload
+        def bind(self, interface: TypeForm[T]) -> T: ...
+
+    def bind(self, interface: "Any" = None) -> "Any":
+        """A namespace of the plugin's functions and variables, checked against an interface as a whole.
+
+        Args:
+            interface: a Protocol, or C declarations; None takes the one that open was given.  Without any, the
+                namespace has everything, each looked up when it is first used.
+
+        Returns:
+            An object with the interface's names as attributes: functions as lookup gives them, variables as
+            Variables.  A name that the Protocol annotates as `... | None` may be missing and is None then.
+
+        Raises:
+            IncompatiblePluginError: with every difference.
+        """
+        from plugin import _bind
+
+        if interface is None:
+            interface = self._interface
+        else:
+            _bind.check(self, interface, self.path)
+        return _bind.bind(self, interface)
+
+    def __repr__(self) -> str:
+        from plugin import _sentences
+
+        version = f" {self.version}" if self.version else ""
+        return f"<plugin {self.name}{version} from {_sentences.quote(self.path)}>"
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        return open, (self.path,)
+
+
+_plugin.own_lookup(Plugin)
+
+# The open plugins of this interpreter, by device and inode and by real path.  Entries are never removed: a library
+# whose code has run stays mapped.  The dicts are changed by single operations that are atomic with and without the GIL.
+by_file: "dict[tuple[int, int], Plugin[Any]]" = {}
+by_path: "dict[str, Plugin[Any]]" = {}
 
 if TYPE_CHECKING:
 
@@ -95,146 +171,12 @@ def open(
     """
     plain = declare is None and interface is None and host is None and mode is None and sha256 is None
     if plain and on_change == "error":
-        known: Plugin[Any] | None = _cache.known(path)
-        if known is not None:
-            return known
-    shown, encoded = encode(path)
-    _check_options(mode, on_change)
-    pin = None if sha256 is None else _normal(sha256)
-    try:
-        identity = _plugin.identify(encoded)
-    except OSError as error:
-        from plugin import _find
+        opened: Plugin[Any] | None = _plugin.plain(Plugin, by_file, by_path, path)
+        if opened is not None:
+            return opened
+    from plugin import _opening
 
-        raise _say().not_found(shown, error, _find.hint(shown, "open")) from None
-    plugin = _cache.by_file(identity)
-    if plugin is None:
-        real = _real(encoded, shown, identity)
-        plugin = _cache.by_path(os.fsdecode(real))
-        if plugin is None:
-            if pin is None:
-                plugin = _load(real, shown, mode, declare, interface, host)
-            else:
-                plugin = _load_pinned(pin, real, shown, mode, declare, interface, host)
-            identity = plugin._identity
-    changed = identity != plugin._identity  # what by_path found may be another file, or what a thread has just opened
-    if changed and on_change == "error":
-        raise _say().stale(shown, plugin.name, plugin.path)
-    if pin is not None:
-        _compare(plugin, pin, encoded, shown)
-    return _again(plugin, shown, mode, declare, interface, host)
-
-
-def _say() -> "Any":
-    """What writes the sentences: read when there is something to be said."""
-    from plugin import _sentences
-
-    return _sentences
-
-
-def _load(
-    real: bytes, shown: str | bytes, mode: int | None, declare: str | None, interface: "Any", host: object
-) -> "Plugin[Any]":
-    if mode is None:
-        mode = RTLD_NOW | RTLD_LOCAL
-    plugin: Plugin[Any] = _plugin.read(Plugin, real, shown, mode, declare)
-    plugin._host = host
-    plugin._interface = interface
-    plugin._sha256 = None
-    if interface is not None:
-        from plugin import _bind
-
-        _bind.check(plugin, interface, shown)
-    _plugin.load(plugin, real, shown, host)
-    return _cache.publish(plugin)
-
-
-def _normal(sha256: str | bytes) -> str:
-    from plugin import _pin
-
-    return _pin.normal(sha256)
-
-
-def _load_pinned(pin: str, real: bytes, shown: str | bytes, *rest: "Any") -> "Plugin[Any]":
-    from plugin import _pin
-
-    with _pin.Pinned(real, shown) as file:
-        file.compare(pin)
-        plugin = _load(real, shown, *rest)
-        file.unchanged()
-        if plugin._identity == file.identity:
-            plugin._sha256 = pin
-    return plugin
-
-
-def _compare(plugin: "Plugin[Any]", pin: str, encoded: bytes, shown: str | bytes) -> None:
-    """Refuse an open plugin of another SHA-256: as compared when it was opened, else that of its unchanged file."""
-    from plugin import _pin
-
-    if plugin._sha256 is None:
-        with _pin.Pinned(encoded, shown) as file:
-            if file.identity != plugin._identity:
-                raise _say().stale(shown, plugin.name, plugin.path)
-            file.compare(pin)
-        plugin._sha256 = pin
-    if plugin._sha256 != pin:
-        raise _say().other_sha256(shown, pin, plugin._sha256)
-
-
-def _again(
-    plugin: "Plugin[Any]", shown: str | bytes, mode: int | None, declare: str | None, interface: "Any", host: object
-) -> "Plugin[Any]":
-    """The plugin, if what the caller asks of it is what it is."""
-    if mode is not None and mode != plugin._mode:
-        raise _say().other_mode(shown, plugin.name, plugin._mode, mode)
-    if host is not None and host is not plugin._host:
-        raise _say().other_host(shown, plugin.name)
-    if declare is not None:
-        plugin.declare(declare)
-    if interface is not None and interface is not plugin._interface:
-        from plugin import _bind
-
-        _bind.check(plugin, interface, shown)
-        plugin._interface = interface
-    return plugin
-
-
-def encode(path: "Any", verb: str = "open") -> tuple[str | bytes, bytes]:
-    """The path as the caller wrote it, and as the system takes it; ValueError if no file can have it."""
-    shown = os.fspath(path)
-    try:
-        encoded = os.fsencode(shown)
-    except UnicodeEncodeError as error:
-        raise ValueError(_say().opening(shown, f"no file has such a name: {error.reason}", verb)) from None
-    if b"\0" in encoded:
-        raise ValueError(_say().opening(shown, "the path has an embedded null character", verb))
-    return shown, encoded
-
-
-def _check_options(mode: int | None, on_change: str) -> None:
-    if on_change not in ("error", "keep"):
-        from plugin import _brief
-
-        raise ValueError(f'plugin.open(): on_change is "error" or "keep", not {_brief.brief(repr(on_change))}')
-    if mode is not None and (not isinstance(mode, int) or not mode & (RTLD_NOW | RTLD_LAZY)):
-        from plugin import _brief
-
-        raise ValueError(f"plugin.open(): mode needs RTLD_NOW or RTLD_LAZY; it is {_brief.brief(repr(mode))}")
-
-
-def _real(encoded: bytes, shown: str | bytes, identity: tuple[int, int, int, int]) -> bytes:
-    """The real path, which must lead to the very file: that of /proc/self/fd/9 may be "driver.so (deleted)"."""
-    try:
-        real = _plugin.realpath(encoded)
-        same = real == encoded or _plugin.identify(real)[:2] == identity[:2]
-    except OSError as error:
-        raise _say().not_found(shown, error) from None
-    if not same:
-        raise _say().other_real(shown, os.fsdecode(real))
-    for word in _LOADER_WORDS if b"$" in real else ():
-        if word in real:
-            raise _say().expanded(shown, word.decode())
-    return real
+    return _opening.open(path, declare, interface, host, mode, sha256, on_change)
 
 
 def reopen(path: str, name: str, declaration: str | None, bare: bool) -> _plugin.Symbol:

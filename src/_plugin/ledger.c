@@ -1,0 +1,401 @@
+/* A large manifest of a library that is to be loaded.  A copy of it would cost most of the time of the open, as each new
+ * page of memory does.  So it is read piece by piece, checked, and let go; what stays is where each record stands, found
+ * by its name, and a hash of each block.  A block that is wanted later is copied from where the loader has mapped it
+ * (before the load, read from the file again), and believed if it has that hash: what a type is taken from is what was
+ * checked, whatever became of the file. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "ledger.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef __ELF__
+
+enum { MAPPED_SEEN = 4 };          /* of the rarer records, whose blocks are looked at when the library is mapped */
+
+/* No declaration begins so, and whoever refuses it shows it. */
+static const char LOST[] = "\"the file was written to since it was opened\"";
+
+/* Guards every ledger that an opener has been given. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+unlock(void)
+{
+    pthread_mutex_unlock(&mutex);
+}
+
+static void
+lock_it(void)
+{
+    pthread_mutex_lock(&mutex);
+}
+
+static void
+watch_forks(void)
+{
+    pthread_atfork(lock_it, unlock, unlock);
+}
+
+static void
+lock(void)
+{
+    pthread_once(&once, watch_forks);
+    lock_it();
+}
+
+/* ------------------------------------------------------------------ proofs */
+
+const Stretch *
+ledger_stretch(const Ledger *ledger, uint64_t at)
+{
+    size_t i = ledger->stretch_count;
+
+    while (i > 1 && ledger->stretches[i - 1].at > at) {
+        i--;
+    }
+    return &ledger->stretches[i - 1];
+}
+
+static bool
+pread_all(int fd, uint64_t offset, unsigned char *to, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t count = pread(fd, to + done, size - done, (off_t)(offset + done));
+
+        if (count == 0 || (count < 0 && errno != EINTR)) {
+            return false;
+        }
+        done += count > 0 ? (size_t)count : 0;
+    }
+    return true;
+}
+
+/* Fill in one block, unless that was done. */
+static bool
+prove(Ledger *ledger, size_t block)
+{
+    uint64_t at = (uint64_t)block * BLOCK;
+    const Stretch *stretch = ledger_stretch(ledger, at);
+    uint64_t skipped = at - stretch->at, left = stretch->size - skipped;
+    size_t size = left < BLOCK ? (size_t)left : BLOCK;
+    unsigned char *to = ledger->bytes + at;
+
+    if (ledger->states[block] != UNREAD) {
+        return ledger->states[block] == PROVEN;
+    }
+    if (ledger->base != NULL) {
+        memcpy(to, ledger->base + stretch->address + skipped, size);
+    }
+    else if (ledger->fd < 0 || !pread_all(ledger->fd, stretch->offset + skipped, to, size)) {
+        return false;
+    }
+    ledger->states[block] = ledger_proof(to, size) == ledger->proofs[block] ? PROVEN : WRONG;
+    return ledger->states[block] == PROVEN;
+}
+
+static bool
+prove_range(Ledger *ledger, uint64_t at, uint64_t size)
+{
+    if (ledger->bytes == NULL) {
+        ledger->bytes = malloc(ledger->size);
+    }
+    if (ledger->bytes == NULL || at > ledger->size || size > ledger->size - at) {
+        return false;
+    }
+    for (uint64_t block = at / BLOCK; block * BLOCK < at + size; block++) {
+        if (!prove(ledger, (size_t)block)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ places */
+
+/* The record at that place, which stood the check before. */
+static bool
+read_place(Ledger *ledger, uint32_t place, Record *record)
+{
+    uint64_t at = ledger_at(place);
+    uint32_t desc_size;
+
+    if (!prove_range(ledger, at, NOTE_OWN)) {
+        return false;
+    }
+    memcpy(&desc_size, ledger->bytes + at + 4, sizeof desc_size);
+    return prove_range(ledger, at, NOTE_OWN + (uint64_t)desc_size)
+           && note_again(ledger->bytes + at, NOTE_OWN + (size_t)desc_size, record);
+}
+
+static Record *
+found_record(const Ledger *ledger, size_t number)
+{
+    size_t chunk = 0, first = 0;
+
+    while (number - first >= (size_t)FIRST << chunk) {
+        first += (size_t)FIRST << chunk++;
+    }
+    return ledger->chunks[chunk] + (number - first);
+}
+
+static const Record none_kept = {RECORD_FUNC, 0, 0, "", "\"out of memory\""};
+
+/* Keep a record where it stays, and let its entry of the index lead there. */
+static const Record *
+keep_found(Ledger *ledger, size_t slot, const Record *record)
+{
+    size_t chunk = 0, first = 0;
+
+    while (ledger->found - first >= (size_t)FIRST << chunk) {
+        first += (size_t)FIRST << chunk++;
+    }
+    if (ledger->chunks[chunk] == NULL) {
+        ledger->chunks[chunk] = malloc(((size_t)FIRST << chunk) * sizeof *record);
+        if (ledger->chunks[chunk] == NULL) {
+            return &none_kept;
+        }
+    }
+    ledger->chunks[chunk][ledger->found - first] = *record;
+    ledger->index[slot] = (ledger->index[slot] & ~ledger->place_mask) | (ledger->found_from + (uint32_t)ledger->found);
+    return &ledger->chunks[chunk][ledger->found++ - first];
+}
+
+/* ------------------------------------------------------------------ finding */
+
+static const Record *
+find(Ledger *ledger, RecordKind kind, const char *name, size_t size)
+{
+    uint64_t hash = note_hash(kind, name, size);
+
+    for (size_t slot = (size_t)(hash >> 32) & (ledger->slots - 1);; slot = (slot + 1) & (ledger->slots - 1)) {
+        uint32_t entry = ledger->index[slot], place = entry & ledger->place_mask;
+        Record record = {kind, 0, 0, "", LOST};
+
+        if (entry == 0) {
+            return NULL;
+        }
+        if (((entry ^ (uint32_t)hash) & ~ledger->place_mask) != 0) {
+            continue;
+        }
+        if (place >= ledger->found_from) {
+            const Record *found = found_record(ledger, place - ledger->found_from);
+
+            if (found->text == LOST || note_has_key(found, kind, name, size)) {
+                return found;
+            }
+        }
+        else if (!read_place(ledger, place, &record) || note_has_key(&record, kind, name, size)) {
+            return keep_found(ledger, slot, &record);
+        }
+    }
+}
+
+const Record *
+ledger_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size)
+{
+    const Record *found;
+
+    if (memchr(name, '\0', size) != NULL) {
+        return NULL;
+    }
+    lock();
+    found = find(facts->ledger, kind, name, size);
+    unlock();
+    return found;
+}
+
+/* ------------------------------------------------------------------ all of them */
+
+static int
+compare_places(const void *a, const void *b)
+{
+    uint32_t first = *(const uint32_t *)a, second = *(const uint32_t *)b;
+
+    return (first > second) - (first < second);
+}
+
+/* The place of an entry, also of one that leads to a record that was found; 0 if that is lost. */
+static uint32_t
+place_of(const Ledger *ledger, uint32_t entry)
+{
+    uint32_t place = entry & ledger->place_mask;
+    const Record *found;
+
+    if (place < ledger->found_from) {
+        return place;
+    }
+    found = found_record(ledger, place - ledger->found_from);
+    return found->text == LOST ? 0 : (uint32_t)((size_t)(found->name - (const char *)ledger->bytes - NOTE_OWN - 8) / 4 + 1);
+}
+
+/* Read the records at these places; what is lost shows as one that says so. */
+static Record *
+read_places(Ledger *ledger, const uint32_t *places, size_t count)
+{
+    Record *records = malloc((count + 1) * sizeof *records);
+
+    for (size_t i = 0; records != NULL && i < count; i++) {
+        if (places[i] == 0 || !read_place(ledger, places[i], &records[i])) {
+            records[i] = (Record){RECORD_FUNC, 0, 0, LOST, LOST};
+        }
+    }
+    return records;
+}
+
+static void
+read_all(Ledger *ledger)
+{
+    uint32_t *places = malloc((ledger->slots + 1) * sizeof *places);
+    size_t count = 0;
+
+    for (size_t i = 0; places != NULL && i < ledger->slots; i++) {
+        if (ledger->index[i] != 0) {
+            places[count++] = place_of(ledger, ledger->index[i]);
+        }
+    }
+    if (places != NULL) {
+        qsort(places, count, sizeof *places, compare_places);
+        ledger->records = read_places(ledger, places, count);
+        ledger->known = ledger->records != NULL ? count : 0;
+    }
+    free(places);
+}
+
+Records
+ledger_records(const FileFacts *facts, bool rare)
+{
+    Ledger *ledger = facts->ledger;
+    Records records;
+
+    lock();
+    if (rare && ledger->rare_records == NULL) {
+        ledger->rare_records = read_places(ledger, ledger->rare, ledger->rare_count);
+        ledger->rare_known = ledger->rare_records != NULL ? ledger->rare_count : 0;
+    }
+    else if (!rare && ledger->records == NULL) {
+        read_all(ledger);
+    }
+    records = rare ? (Records){ledger->rare_records, ledger->rare_known} : (Records){ledger->records, ledger->known};
+    unlock();
+    return records;
+}
+
+/* ------------------------------------------------------------------ mapped, and gone */
+
+/* The place of a byte of the file in the ledger's space. */
+static uint64_t
+at_offset(const Ledger *ledger, uint64_t offset)
+{
+    for (size_t i = 0; i < ledger->stretch_count; i++) {
+        const Stretch *stretch = &ledger->stretches[i];
+
+        if (offset - stretch->offset < stretch->size) {
+            return stretch->at + (offset - stretch->offset);
+        }
+    }
+    return UINT64_MAX;
+}
+
+/* Whether the block is mapped as it was read. */
+static bool
+is_mapped(const Ledger *ledger, uint64_t block)
+{
+    uint64_t at = block * BLOCK;
+    const Stretch *stretch = ledger_stretch(ledger, at);
+    uint64_t skipped = at - stretch->at, left = stretch->size - skipped;
+
+    return ledger_proof(ledger->base + stretch->address + skipped, left < BLOCK ? (size_t)left : BLOCK) == ledger->proofs[block];
+}
+
+/* What was used before, when the file was asked, must be there as well; of the rest, what names the file. */
+bool
+ledger_map(FileFacts *facts, const unsigned char *base)
+{
+    Ledger *ledger = facts->ledger;
+    const Blank *build_id = &facts->build_id_place;
+    bool same = true;
+
+    lock();
+    ledger->base = base;
+    close(ledger->fd);
+    ledger->fd = -1;
+    for (size_t i = 0; i < ledger->rare_count && i < MAPPED_SEEN; i++) {
+        same = same && is_mapped(ledger, ledger_at(ledger->rare[i]) / BLOCK);
+    }
+    for (size_t block = 0; block < ledger->size / BLOCK; block++) {
+        same = same && (ledger->states[block] == UNREAD || is_mapped(ledger, block));
+    }
+    if (same && build_id->size > 0) {
+        same = is_mapped(ledger, at_offset(ledger, build_id->at) / BLOCK);
+    }
+    unlock();
+    return same;
+}
+
+void
+ledger_keep(Ledger *ledger, int *fd)
+{
+    ledger->fd = *fd;
+    *fd = -1;
+}
+
+void
+ledger_free(Ledger *ledger)
+{
+    if (ledger == NULL) {
+        return;
+    }
+    if (ledger->fd >= 0) {
+        close(ledger->fd);
+    }
+    for (size_t i = 0; i < CHUNKS; i++) {
+        free(ledger->chunks[i]);
+    }
+    free((void *)(uintptr_t)ledger->header.name);
+    free((void *)(uintptr_t)ledger->header.text);
+    free(ledger->stretches);
+    free(ledger->bytes);
+    free(ledger->states);
+    free(ledger->proofs);
+    free(ledger->index);
+    free(ledger->rare);
+    free(ledger->rare_records);
+    free(ledger->records);
+    free(ledger);
+}
+
+#else
+
+void
+ledger_free(Ledger *ledger)
+{
+    (void)ledger;
+}
+
+const Record *
+ledger_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size)
+{
+    (void)facts;
+    (void)kind;
+    (void)name;
+    (void)size;
+    return NULL;
+}
+
+Records
+ledger_records(const FileFacts *facts, bool rare)
+{
+    (void)facts;
+    (void)rare;
+    return (Records){NULL, 0};
+}
+
+#endif /* __ELF__ */
