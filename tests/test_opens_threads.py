@@ -79,11 +79,12 @@ class TestMany:
         shown = play(
             """
 paths = [shutil.copy(sys.argv[1], f"{sys.argv[2]}/{i}.so") for i in range(64)]
-threads, turns = start(*[(attempt, path) for path in paths]), 0
-while any(thread.is_alive() for thread in threads):
-    turns += 1
-    time.sleep(0.001)
-print(join(threads), sorted(log) == sorted((f"{i}.so", "ok") for i in range(64)), turns > 20)
+turns, over = [], threading.Event()
+def turn():
+    while not over.wait(0.001): turns.append(len(log))
+counting = start((turn,))
+ended = join(start(*[(attempt, path) for path in paths])); over.set()
+print(ended and join(counting), sorted(log) == sorted((f"{i}.so", "ok") for i in range(64)), len(turns) > 20)
 """,
             build(slow),
             tmp_path,

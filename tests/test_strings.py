@@ -1,5 +1,7 @@
 """Strings in and out: text, bytes, NULL, and who releases them."""
 
+import threading
+
 import natives
 import pytest
 
@@ -55,6 +57,9 @@ PLUGIN_FUNC(plugin_free(counted_free) char *, counted_and_bad, (const char **bad
     return strdup("good");
 }
 PLUGIN_FUNC(int, live_count, (void)) { return live; }
+static char last[1 << 20];
+PLUGIN_FUNC(const char *, fill, (char letter)) { memset(last, letter, sizeof last - 1); return last; }
+PLUGIN_FUNC(void, fill_out, (char letter, const char **text plugin_out)) { *text = fill(letter); }
 """
 
 
@@ -240,3 +245,26 @@ class TestOwned:
 
         assert "counted_and_bad" in str(caught.value)
         assert live() == 0
+
+
+class TestThreads:
+    """A string that the plugin keeps in one place."""
+
+    @pytest.mark.parametrize("name", ["fill", "fill_out"])
+    def test_one_place(self, p, name):
+        """It is copied before a call of another thread writes there: each thread gets what its own call made."""
+        function, wrong = p.lookup(name), []
+
+        def work(letter):
+            expected = letter * (2**20 - 1)
+            for _ in range(200):
+                if function(ord(letter)) != expected:
+                    wrong.append(letter)
+
+        threads = [threading.Thread(target=work, args=(letter,)) for letter in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert [] == wrong

@@ -4,20 +4,18 @@
 #include <float.h>
 #include <math.h>
 
+/* Whoever calls it converts what comes back in the same EXCLUSIVE section: it may stand where the next call writes. */
 static inline __attribute__((always_inline)) Value
-invoke(const Signature *signature, void *address, const LibraryObject *library, const Registers *registers)
+invoke(const Signature *signature, void *address, const Registers *registers)
 {
     PyThreadState *state = signature->is_blocking ? PyEval_SaveThread() : NULL;
     Value value;
 
-    (void)library;
-    EXCLUSIVE_BEGIN(section, library, signature->is_exclusive)
     if (signature->result.conversion == CONVERT_SCALAR && signature->result.type->kind == TYPE_FLOAT) {
         value.d = registers_call_float(address, registers, signature->stack);
     } else {
         value.i = registers_call_integer(address, registers, signature->stack);
     }
-    EXCLUSIVE_END(section)
     if (state != NULL) {
         PyEval_RestoreThread(state);
     }
@@ -370,25 +368,9 @@ take_fast(const Argument *argument, PyObject *object, Registers *registers)
     }
 }
 
-/* Scalars and strings: nothing to put away.  Inlined, so that the parameters need not become a Callee in memory. */
 static inline __attribute__((always_inline)) PyObject *
-call_simple(const Signature *signature, void *address, const LibraryObject *library, const char *owner,
-            PyObject *const *args)
+finish_simple(const Signature *signature, const LibraryObject *library, const char *owner, Value value)
 {
-    Registers registers;
-    Value value;
-
-    for (int i = 0; i < signature->count; i++) {
-        const Argument *argument = &signature->arguments[i];
-
-        if (!take_fast(argument, args[i], &registers)) {
-            if (take_simple(signature, owner, i, args[i], &value) < 0) {
-                return NULL;
-            }
-            call_put(&registers, argument, value);
-        }
-    }
-    value = invoke(signature, address, library, &registers);
     if (native_calls_python() && PyErr_Occurred()) {
         return NULL;
     }
@@ -402,6 +384,31 @@ call_simple(const Signature *signature, void *address, const LibraryObject *libr
     default:
         return convert_result(signature->result.type, value);
     }
+}
+
+/* Scalars and strings: nothing to put away.  Inlined, so that the parameters need not become a Callee in memory. */
+static inline __attribute__((always_inline)) PyObject *
+call_simple(const Signature *signature, void *address, const LibraryObject *library, const char *owner,
+            PyObject *const *args)
+{
+    Registers registers;
+    PyObject *result;
+    Value value;
+
+    for (int i = 0; i < signature->count; i++) {
+        const Argument *argument = &signature->arguments[i];
+
+        if (!take_fast(argument, args[i], &registers)) {
+            if (take_simple(signature, owner, i, args[i], &value) < 0) {
+                return NULL;
+            }
+            call_put(&registers, argument, value);
+        }
+    }
+    EXCLUSIVE_BEGIN(section, library, signature->is_exclusive)
+    result = finish_simple(signature, library, owner, invoke(signature, address, &registers));
+    EXCLUSIVE_END(section)
+    return result;
 }
 
 /* The object of a method is in use; it is what results belong to, unless the method does not take it. */
@@ -485,7 +492,9 @@ call_full(const Callee *callee, PyObject *const *args)
         memset(frame.retained, 0, (size_t)signature->count * sizeof *frame.retained);
     }
     if (arguments_convert(&frame, args) == 0) {
-        result = finish(&frame, invoke(signature, callee->address, callee->library, &frame.registers), args);
+        EXCLUSIVE_BEGIN(section, callee->library, signature->is_exclusive)
+        result = finish(&frame, invoke(signature, callee->address, &frame.registers), args);
+        EXCLUSIVE_END(section)
     }
     put_away(&frame);
     return result;
