@@ -14,17 +14,18 @@ enum { RECORDS_MAX = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-const Record *
-elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size)
+bool
+elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size, Record *found)
 {
     for (size_t i = 0; i < facts->record_count; i++) {
         const Record *record = &facts->records[i];
 
         if (record->kind == kind && strlen(record->name) == size && memcmp(record->name, name, size) == 0) {
-            return record;
+            *found = *record;
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
 Records
@@ -142,7 +143,7 @@ find_name(void *scope, const char *name, RecordKind kind)
     if (scope_find(scope, name, &declaration, reason)) {
         require(strcmp(declaration.name, name) == 0, "what is found has the name");
         walk_type(scope, declaration.type);
-        if (declaration.record != NULL) {
+        if (declaration.recorded) {
             require_own(scope, &declaration);
         }
     } else {

@@ -132,7 +132,7 @@ typedef struct {
     const char *text;              /* as its author wrote it */
     const Type *type;
     unsigned words;                /* of a variable; a function's stand in its prototype */
-    const Record *record;          /* NULL when the host declared it */
+    bool recorded;                 /* by the plugin; else the host declared it */
     void **host;                   /* for the scope's owner: a place of all functions that differ from this one in their
                                     * names alone, NULL to begin with; or NULL where there is none */
 } Declaration;

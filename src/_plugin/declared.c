@@ -8,6 +8,7 @@
 
 /* One record's declaration, and where its name stands in the text. */
 typedef struct {
+    const Record *record;
     Declaration declaration;
     const char *name_at;
 } Read;
@@ -17,7 +18,7 @@ declaration_of_record(Parser *parser, void *context)
 {
     Read *read = context;
     Declaration *declaration = &read->declaration;
-    const Record *record = declaration->record;
+    const Record *record = read->record;
     bool is_function;
 
     parser->lasts = true;
@@ -39,7 +40,7 @@ declaration_of_record(Parser *parser, void *context)
 static bool
 read_record(Scope *scope, const Record *record, Entry *entry, const char **name_at, char reason[REASON_MAX])
 {
-    Read read = {.declaration = {.record = record}};
+    Read read = {.record = record, .declaration = {.recorded = true}};
 
     *entry = (Entry){.kind = ENTRY_DECLARATION, .name = record->name};
     if (scope_read(scope, record->text, reason, declaration_of_record, &read) < 0) {
@@ -54,13 +55,11 @@ read_record(Scope *scope, const Record *record, Entry *entry, const char **name_
     return true;
 }
 
-/* The record of that function or variable, or NULL. */
-static const Record *
-record_of(const Scope *scope, const char *name, size_t size)
+/* The record of that function or variable. */
+static bool
+find_record(const Scope *scope, const char *name, size_t size, Record *record)
 {
-    const Record *record = scope_record(scope, RECORD_FUNC, name, size);
-
-    return record != NULL ? record : scope_record(scope, RECORD_VAR, name, size);
+    return scope_record(scope, RECORD_FUNC, name, size, record) || scope_record(scope, RECORD_VAR, name, size, record);
 }
 
 const Declaration *
@@ -69,24 +68,23 @@ declared_find(Scope *scope, const char *name, char reason[REASON_MAX])
     size_t size = strlen(name);
     const char *unused;
     Entry *entry, read;
+    Record record;
 
     reason[0] = '\0';
     scope_prepare(scope);
     entry = scope_entry(scope, name, size, false);
     if (entry == NULL) {
-        const Record *record = record_of(scope, name, size);
-
-        if (record == NULL) {
+        if (!find_record(scope, name, size, &record)) {
             return NULL;
         }
-        entry = read_record(scope, record, &read, &unused, reason) ? scope_insert(scope, &read) : NULL;
+        entry = read_record(scope, &record, &read, &unused, reason) ? scope_insert(scope, &read) : NULL;
         if (entry == NULL) {
             snprintf(reason, REASON_MAX, "out of memory");
             return NULL;
         }
     }
     if (entry->kind != ENTRY_DECLARATION) {
-        if (record_of(scope, name, size) != NULL) {
+        if (find_record(scope, name, size, &record)) {
             snprintf(reason, REASON_MAX, "it is declared as a type or a constant too");
         }
         return NULL;
@@ -124,17 +122,17 @@ find(Scope *scope, const char *name, Declaration *found, char reason[REASON_MAX]
 {
     const size_t size = strlen(name);
     const Declaration *declaration;
-    const Record *record;
+    Record record;
     Cut cut;
 
     scope_prepare(scope);
-    record = scope_entry(scope, name, size, false) == NULL ? scope_record(scope, RECORD_FUNC, name, size) : NULL;
-    if (record != NULL && pattern_cut(record->text, name, size, &cut)) {
+    if (scope_entry(scope, name, size, false) == NULL && scope_record(scope, RECORD_FUNC, name, size, &record) &&
+        pattern_cut(record.text, name, size, &cut)) {
         Pattern *pattern = pattern_find(&scope->patterns, &cut);
 
-        pattern = pattern != NULL ? pattern : read_pattern(scope, record, &cut, reason);
+        pattern = pattern != NULL ? pattern : read_pattern(scope, &record, &cut, reason);
         if (pattern != NULL) {
-            pattern_declare(pattern, record, found);
+            pattern_declare(pattern, &record, found);
             return true;
         }
     }
@@ -177,7 +175,7 @@ scope_each(Scope *scope, int (*visit)(void *context, const char *name, RecordKin
         const Entry *entry = __atomic_load_n(&scope->names[i], __ATOMIC_ACQUIRE);
 
         for (; entry != NULL && stop == 0; entry = entry->next) {
-            if (entry->kind == ENTRY_DECLARATION && entry->declaration.record == NULL) {
+            if (entry->kind == ENTRY_DECLARATION && !entry->declaration.recorded) {
                 bool is_function = entry->declaration.type->kind == TYPE_FUNCTION;
 
                 stop = visit(context, entry->name, is_function ? RECORD_FUNC : RECORD_VAR);

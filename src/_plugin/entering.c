@@ -375,15 +375,12 @@ read_with(Reader *reader, size_t slots)
     return status;
 }
 
-/* How many bits of an entry are for the place: of notes, and behind them of records that were found, which are fewer. */
+/* How many bits of an entry are for the place. */
 static void
 divide_entries(Ledger *ledger)
 {
-    uint64_t places = ledger->size / 4 + 2;
-
-    ledger->found_from = (uint32_t)places;
     ledger->place_mask = 1;
-    while (ledger->place_mask < places + places / 7) {
+    while (ledger->place_mask < ledger->size / 4 + 2) {
         ledger->place_mask = ledger->place_mask << 1 | 1;
     }
 }

@@ -36,7 +36,7 @@ entry_equal(const Entry *a, const Entry *b)
     default:
         /* A plugin's own words stand; the host need not repeat them. */
         return type_equal(a->declaration.type, b->declaration.type,
-                          a->declaration.record == NULL || type_has_words(b->declaration.type));
+                          !a->declaration.recorded || type_has_words(b->declaration.type));
     }
 }
 

@@ -123,7 +123,8 @@ function_prepare(FunctionObject *self, const Declaration *declaration)
     LibraryObject *library = self->symbol.library;
     const char *name = PyUnicode_AsUTF8(self->symbol.name), *text = declaration->text;
     char reason[REASON_MAX], spelling[4 * REASON_MAX];
-    const Record *doc;
+    Record doc;
+    bool has_doc;
 
     if (name == NULL) {
         return -1;
@@ -140,8 +141,8 @@ function_prepare(FunctionObject *self, const Declaration *declaration)
         type_spell(declaration->type, declaration->name, spelling, sizeof spelling);
         text = spelling;
     }
-    doc = elf_find(&library->facts, RECORD_DOC, name, strlen(name));
-    self->definition.ml_doc = make_doc(self, text, doc != NULL ? doc->text : NULL);
+    has_doc = elf_find(&library->facts, RECORD_DOC, name, strlen(name), &doc);
+    self->definition.ml_doc = make_doc(self, text, has_doc ? doc.text : NULL);
     return self->definition.ml_doc != NULL ? 0 : -1;
 }
 

@@ -135,79 +135,42 @@ read_place(Ledger *ledger, uint32_t place, Record *record)
            && note_again(ledger->bytes + at, NOTE_OWN + (size_t)desc_size, record);
 }
 
-static Record *
-found_record(const Ledger *ledger, size_t number)
-{
-    size_t chunk = 0, first = 0;
-
-    while (number - first >= (size_t)FIRST << chunk) {
-        first += (size_t)FIRST << chunk++;
-    }
-    return ledger->chunks[chunk] + (number - first);
-}
-
-static const Record none_kept = {RECORD_FUNC, 0, 0, "", "\"out of memory\""};
-
-/* Keep a record where it stays, and let its entry of the index lead there. */
-static const Record *
-keep_found(Ledger *ledger, size_t slot, const Record *record)
-{
-    size_t chunk = 0, first = 0;
-
-    while (ledger->found - first >= (size_t)FIRST << chunk) {
-        first += (size_t)FIRST << chunk++;
-    }
-    if (ledger->chunks[chunk] == NULL) {
-        ledger->chunks[chunk] = malloc(((size_t)FIRST << chunk) * sizeof *record);
-        if (ledger->chunks[chunk] == NULL) {
-            return &none_kept;
-        }
-    }
-    ledger->chunks[chunk][ledger->found - first] = *record;
-    ledger->index[slot] = (ledger->index[slot] & ~ledger->place_mask) | (ledger->found_from + (uint32_t)ledger->found);
-    return &ledger->chunks[chunk][ledger->found++ - first];
-}
-
 /* ------------------------------------------------------------------ finding */
 
-static const Record *
-find(Ledger *ledger, RecordKind kind, const char *name, size_t size)
+static bool
+find(Ledger *ledger, RecordKind kind, const char *name, size_t size, Record *record)
 {
     uint64_t hash = note_hash(kind, name, size);
 
     for (size_t slot = (size_t)(hash >> 32) & (ledger->slots - 1);; slot = (slot + 1) & (ledger->slots - 1)) {
-        uint32_t entry = ledger->index[slot], place = entry & ledger->place_mask;
-        Record record = {kind, 0, 0, "", LOST};
+        uint32_t entry = ledger->index[slot];
 
         if (entry == 0) {
-            return NULL;
+            return false;
         }
         if (((entry ^ (uint32_t)hash) & ~ledger->place_mask) != 0) {
             continue;
         }
-        if (place >= ledger->found_from) {
-            const Record *found = found_record(ledger, place - ledger->found_from);
-
-            if (found->text == LOST || note_has_key(found, kind, name, size)) {
-                return found;
-            }
+        if (!read_place(ledger, entry & ledger->place_mask, record)) {
+            *record = (Record){kind, 0, 0, "", LOST};
+            return true;
         }
-        else if (!read_place(ledger, place, &record) || note_has_key(&record, kind, name, size)) {
-            return keep_found(ledger, slot, &record);
+        if (note_has_key(record, kind, name, size)) {
+            return true;
         }
     }
 }
 
-const Record *
-ledger_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size)
+bool
+ledger_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size, Record *record)
 {
-    const Record *found;
+    bool found;
 
     if (memchr(name, '\0', size) != NULL) {
-        return NULL;
+        return false;
     }
     lock();
-    found = find(facts->ledger, kind, name, size);
+    found = find(facts->ledger, kind, name, size, record);
     unlock();
     return found;
 }
@@ -222,20 +185,6 @@ compare_places(const void *a, const void *b)
     return (first > second) - (first < second);
 }
 
-/* The place of an entry, also of one that leads to a record that was found; 0 if that is lost. */
-static uint32_t
-place_of(const Ledger *ledger, uint32_t entry)
-{
-    uint32_t place = entry & ledger->place_mask;
-    const Record *found;
-
-    if (place < ledger->found_from) {
-        return place;
-    }
-    found = found_record(ledger, place - ledger->found_from);
-    return found->text == LOST ? 0 : (uint32_t)((size_t)(found->name - (const char *)ledger->bytes - NOTE_OWN - 8) / 4 + 1);
-}
-
 /* Read the records at these places; what is lost shows as one that says so. */
 static Record *
 read_places(Ledger *ledger, const uint32_t *places, size_t count)
@@ -243,7 +192,7 @@ read_places(Ledger *ledger, const uint32_t *places, size_t count)
     Record *records = malloc((count + 1) * sizeof *records);
 
     for (size_t i = 0; records != NULL && i < count; i++) {
-        if (places[i] == 0 || !read_place(ledger, places[i], &records[i])) {
+        if (!read_place(ledger, places[i], &records[i])) {
             records[i] = (Record){RECORD_FUNC, 0, 0, LOST, LOST};
         }
     }
@@ -258,7 +207,7 @@ read_all(Ledger *ledger)
 
     for (size_t i = 0; places != NULL && i < ledger->slots; i++) {
         if (ledger->index[i] != 0) {
-            places[count++] = place_of(ledger, ledger->index[i]);
+            places[count++] = ledger->index[i] & ledger->place_mask;
         }
     }
     if (places != NULL) {
@@ -356,9 +305,6 @@ ledger_free(Ledger *ledger)
     if (ledger->fd >= 0) {
         close(ledger->fd);
     }
-    for (size_t i = 0; i < CHUNKS; i++) {
-        free(ledger->chunks[i]);
-    }
     free((void *)(uintptr_t)ledger->header.name);
     free((void *)(uintptr_t)ledger->header.text);
     free(ledger->stretches);
@@ -380,14 +326,15 @@ ledger_free(Ledger *ledger)
     (void)ledger;
 }
 
-const Record *
-ledger_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size)
+bool
+ledger_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size, Record *record)
 {
     (void)facts;
     (void)kind;
     (void)name;
     (void)size;
-    return NULL;
+    (void)record;
+    return false;
 }
 
 Records

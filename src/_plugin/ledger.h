@@ -15,8 +15,6 @@ enum {
     BLOCK = LEDGER_BLOCK,
 #endif
     RECORD_GUESS = 72,             /* bytes of a note of ours, rather less than usual */
-    FIRST = 8,                     /* records in the first chunk of those that were found; each next has twice as many */
-    CHUNKS = 28,
 };
 
 /* One segment of notes.  In the ledger each begins at the beginning of a block. */
@@ -39,10 +37,7 @@ struct Ledger {
     uint64_t *proofs;              /* hash of each block */
     uint32_t *index;               /* hash table: place, and above it bits of the hash; see place_mask */
     size_t slots;                  /* a power of two */
-    uint32_t place_mask;           /* a place is a note's fourth of a byte plus 1, or found_from plus a number of `chunks` */
-    uint32_t found_from;
-    Record *chunks[CHUNKS];        /* records that were found: they stay where they are */
-    size_t found;
+    uint32_t place_mask;           /* a place is a note's fourth of a byte plus 1 */
     uint32_t *rare;                /* places of records that are few: types, declarations, init */
     size_t rare_count, rare_room;
     Record header;                 /* its strings are owned */

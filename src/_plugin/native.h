@@ -127,10 +127,10 @@ int elf_open_real(const char *path);
 /* Release what elf_read filled in; harmless on a zeroed struct and when called twice. */
 void elf_free(FileFacts *facts);
 
-/* The record of that kind and name, or NULL.  `size` bytes of `name`.  DECLARE records, which have no name, are found by
+/* The record of that kind and name; false if there is none.  `size` bytes of `name`; strings of the record are borrowed.  DECLARE records, which have no name, are found by
  * their text.  Where a file was written to since it was read, so that the record is another one, the text says so, and
  * is no declaration. */
-const Record *elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size);
+bool elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size, Record *record);
 
 /* All records, or with `rare` at least those that are neither of a function or variable nor documentation; in the order
  * of the file, and borrowed.  Empty if memory is short. */
@@ -271,7 +271,7 @@ void ledger_keep(Ledger *ledger, int *fd);
 bool ledger_map(FileFacts *facts, const unsigned char *base);
 
 /* elf_find and elf_records of such a manifest; any thread may call them at any time. */
-const Record *ledger_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size);
+bool ledger_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size, Record *record);
 Records ledger_records(const FileFacts *facts, bool rare);
 
 void ledger_free(Ledger *ledger);

@@ -189,7 +189,7 @@ Struct *scope_struct(Parser *parser, const char *name, size_t size, const Type *
 Entry *scope_insert(Scope *scope, const Entry *entry);
 
 /* The record of that kind and name, or NULL, also without a file. */
-const Record *scope_record(const Scope *scope, RecordKind kind, const char *name, size_t size);
+bool scope_record(const Scope *scope, RecordKind kind, const char *name, size_t size, Record *record);
 
 bool scope_char_is_signed(const Scope *scope);
 uint32_t scope_abi(const Scope *scope);        /* major << 16 | minor of the records, 0 without a manifest */

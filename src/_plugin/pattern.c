@@ -164,7 +164,7 @@ pattern_add(Patterns *patterns, Arena *arena, const Cut *cut, const Type *type)
 void
 pattern_declare(Pattern *pattern, const Record *record, Declaration *declaration)
 {
-    *declaration = (Declaration){.name = record->name, .text = record->text, .type = pattern->type, .record = record,
+    *declaration = (Declaration){.name = record->name, .text = record->text, .type = pattern->type, .recorded = true,
                                  .host = &pattern->host};
 }
 

@@ -36,19 +36,22 @@ slot_of(const FileFacts *facts, uint64_t hash, RecordKind kind, const char *key,
     return slot;
 }
 
-const Record *
-elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size)
+bool
+elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size, Record *record)
 {
     uint32_t entry;
 
     if (facts->ledger != NULL) {
-        return ledger_find(facts, kind, name, size);
+        return ledger_find(facts, kind, name, size, record);
     }
     if (facts->index_size == 0 || memchr(name, '\0', size) != NULL) {
-        return NULL;
+        return false;
     }
     entry = facts->index[slot_of(facts, note_hash(kind, name, size), kind, name, size)];
-    return entry == 0 ? NULL : record_of(facts, entry);
+    if (entry != 0) {
+        *record = *record_of(facts, entry);
+    }
+    return entry != 0;
 }
 
 Records

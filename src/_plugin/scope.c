@@ -232,10 +232,10 @@ scope_abi(const Scope *scope)
     return scope->facts != NULL && scope->facts->header != NULL ? scope->facts->header->size : 0;
 }
 
-const Record *
-scope_record(const Scope *scope, RecordKind kind, const char *name, size_t size)
+bool
+scope_record(const Scope *scope, RecordKind kind, const char *name, size_t size, Record *record)
 {
-    return scope->facts != NULL ? elf_find(scope->facts, kind, name, size) : NULL;
+    return scope->facts != NULL && elf_find(scope->facts, kind, name, size, record);
 }
 
 Struct *
@@ -243,6 +243,7 @@ scope_struct(Parser *parser, const char *name, size_t size, const Type **type)
 {
     Entry *old = scope_entry(parser->scope, name, size, true);
     Entry entry = {.kind = ENTRY_TAG};
+    Record record;
     Type *made;
 
     if (old != NULL && old->type->kind != TYPE_STRUCT) {
@@ -257,7 +258,12 @@ scope_struct(Parser *parser, const char *name, size_t size, const Type **type)
     made->name = entry.name;
     made->record = parse_alloc(parser, sizeof *made->record);
     made->record->name = entry.name;
-    made->record->record = scope_record(parser->scope, RECORD_STRUCT, name, size);
+    if (scope_record(parser->scope, RECORD_STRUCT, name, size, &record)) {
+        Record *kept = parse_alloc(parser, sizeof *kept);
+
+        *kept = record;
+        made->record->record = kept;
+    }
     *type = made;
     scope_add(parser, &entry);
     return made->record;

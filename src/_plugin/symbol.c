@@ -64,9 +64,10 @@ symbol_declared(const SymbolObject *self, Declaration *declaration)
         *declaration = *signature->declared;
     } else {                       /* one of those that share it: they all have records */
         const char *name = ((const FunctionObject *)self)->definition.ml_name;
-        const Record *record = elf_find(&self->library->facts, RECORD_FUNC, name, strlen(name));
+        Record record = {.text = ""};
 
-        *declaration = (Declaration){.name = record->name, .text = record->text, .type = signature->type, .record = record};
+        elf_find(&self->library->facts, RECORD_FUNC, name, strlen(name), &record);
+        *declaration = (Declaration){.name = name, .text = record.text, .type = signature->type, .recorded = true};
     }
     return true;
 }
@@ -400,7 +401,7 @@ Symbol_reduce(PyObject *object, PyObject *unused)
     if (reopen == NULL) {
         return NULL;
     }
-    text = is_typed && declaration.record == NULL ? Symbol_declaration(self, NULL) : Py_NewRef(Py_None);
+    text = is_typed && !declaration.recorded ? Symbol_declaration(self, NULL) : Py_NewRef(Py_None);
     bare = is_typed && declaration.name == NULL ? Py_True : Py_False;
     result = text != NULL ? Py_BuildValue("(O(OONO))", reopen, self->library->path, self->name, text, bare) : NULL;
     Py_DECREF(reopen);

@@ -19,17 +19,18 @@ static Record *records;
 static FileFacts facts;
 static Scope *scope;
 
-const Record *
-elf_find(const FileFacts *file, RecordKind kind, const char *name, size_t size)
+bool
+elf_find(const FileFacts *file, RecordKind kind, const char *name, size_t size, Record *found)
 {
     for (size_t i = 0; i < file->record_count; i++) {
         const Record *record = &file->records[i];
 
         if (record->kind == kind && strlen(record->name) == size && memcmp(record->name, name, size) == 0) {
-            return record;
+            *found = *record;
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
 Records

@@ -42,15 +42,16 @@ compare_ways(const char *path, const FileFacts *kept, FileStatus status, const c
     for (size_t i = 0, k = 0; i < all.count; i++) {
         const Record *record = &kept->records[i];
         const char *key = record->kind == RECORD_DECLARE ? record->text : record->name;
-        const Record *found = elf_find(&proven, record->kind, key, strlen(key));
+        Record found;
 
-        require(found != NULL && found->kind == record->kind && strcmp(found->name, record->name) == 0
-                    && strcmp(found->text, record->text) == 0 && found->size == record->size && found->align == record->align,
+        require(elf_find(&proven, record->kind, key, strlen(key), &found) && found.kind == record->kind
+                    && strcmp(found.name, record->name) == 0 && strcmp(found.text, record->text) == 0
+                    && found.size == record->size && found.align == record->align,
                 "both find the same");
         require(strcmp(all.items[i].name, record->name) == 0 && strcmp(all.items[i].text, record->text) == 0, "in order");
         k += k < rare.count && rare.items[k].kind == record->kind && strcmp(rare.items[k].text, record->text) == 0;
         require(i + 1 < all.count || k == rare.count, "the rarer ones are among them, in order");
-        require(elf_find(&proven, record->kind, key, strlen(key) + 1) == NULL, "a name with a NUL is not found");
+        require(!elf_find(&proven, record->kind, key, strlen(key) + 1, &found), "a name with a NUL is not found");
     }
     elf_free(&proven);
 }
@@ -73,8 +74,10 @@ read_checked(const char *path, FileFacts *facts, char reason[REASON_MAX])
         const Record *record = &facts->records[i];
         const char *key = record->kind == RECORD_DECLARE ? record->text : record->name;
 
-        require(elf_find(facts, record->kind, key, strlen(key)) == record, "each record is found");
-        require(elf_find(facts, record->kind, key, strlen(key) + 1) == NULL, "a name with a NUL is not found");
+        Record found;
+
+        require(elf_find(facts, record->kind, key, strlen(key), &found) && found.text == record->text, "each record is found");
+        require(!elf_find(facts, record->kind, key, strlen(key) + 1, &found), "a name with a NUL is not found");
     }
     compare_ways(path, facts, status, reason);
     return status;
