@@ -20,9 +20,11 @@ ASAN_VENV := .venv-asan
 THREADED_VENV := .venv-threaded
 TSAN_PYTHON ?= python3
 # Files whose tests run in this process, under ThreadSanitizer in two threads each.  C programs and hosts of their own are
-# left out, and what takes minutes there (test_shared_structs makes chains of a thousand structs).
+# left out, and what takes minutes there (test_shared_structs makes chains of a thousand structs), and test_buffers, amid
+# which NumPy and ctypes have races of their own.
 TSAN_TESTS ?= threads owned retained retained_places callbacks calls call_errors given_objects implement numbers ready \
-    strings pointer_arrays function_pointers rooms enums types structs objects
+    strings pointer_arrays function_pointers rooms enums types structs objects callback_errors callback_threads \
+    callback_pointers lookup misuse declarations real_sqlite_functions
 # Compilers that the tests start run without the preloaded sanitizer. C++ in a plugin wants its runtime from the start.
 ASAN_RUN = env PYTHONMALLOC=malloc \
     ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
