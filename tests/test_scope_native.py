@@ -143,6 +143,15 @@ class TestRecords:
 
         assert ["ok", "Context *f(Context *x)"] == parser.find("f", *records, Record(support.FUNC, "f", "T7 f(T999 x)"))
 
+    @pytest.mark.parametrize("late", ["typedef T S", "typedef T S; int a(void", "typedef T S unknown;"])
+    def test_declared_too(self, parser: Parser, late: str) -> None:
+        """A function that a PLUGIN_DECLARE names as well is read when all names are known, however they are written."""
+        records = (declare("S *a(void);"), Record(support.FUNC, "a", "S *a(void)"), declare(late))
+
+        for order in itertools.permutations(records):
+            (status, found, _), (_, _, spelled) = parser.play(("f", "a"), ("t", "S *f(void)"), records=order)
+            assert ("ok", spelled.replace("name(", "a(")) == (status, found)
+
     def test_misread(self, parser: Parser) -> None:
         """What stands in a record that is not understood is refused with the record's text, by every function."""
         broken = declare("typedef int fine; typedef struct { int x : 3; } Flags;")

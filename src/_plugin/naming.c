@@ -4,12 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether what follows a name, from `at` on, lets the name be one that is declared there. */
+/* Whether what follows a name, from `at` on, lets the name be one that is declared there: the end, too, as the last
+ * semicolon may be missing. */
 static bool
 may_end_declarator(const char *at)
 {
     at += strspn(at, " \t\r\n");
-    return (*at != '\0' && strchr(",;)[]={}(", *at) != NULL) || strncmp(at, "__attribute", 11) == 0;
+    return *at == '\0' || strchr(",;)[]={}(", *at) != NULL || strncmp(at, "__attribute", 11) == 0;
 }
 
 static bool

@@ -194,6 +194,22 @@ scope_add(Parser *parser, const Entry *entry)
 
 /* ------------------------------------------------------------------ types */
 
+/* What a PLUGIN_DECLARE that names a function or variable of a record made us read of it, when the other names were not
+ * all known: it is read again when it is wanted. */
+static void
+forget_early(Scope *scope)
+{
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (Entry **at = &scope->names[i]; *at != NULL;) {
+            if ((*at)->kind == ENTRY_DECLARATION && (*at)->declaration.recorded) {
+                __atomic_store_n(at, (*at)->next, __ATOMIC_RELEASE);
+            } else {
+                at = &(*at)->next;
+            }
+        }
+    }
+}
+
 /* Read the records that give names to others, once. */
 void
 scope_prepare(Scope *scope)
@@ -202,6 +218,7 @@ scope_prepare(Scope *scope)
         scope->prepared = true;
         naming_list(&scope->namings, &scope->arena, scope->facts);
         naming_read(&scope->namings, scope, &scope->arena);
+        forget_early(scope);
     }
 }
 
