@@ -164,7 +164,7 @@ go.set(); thread.join()
 print(plugin.open(sys.argv[2]).name != "")
 """,
             path,
-            build(source, "-I", support.PLUGINS, "-ldl"),
+            build(source, "-I", support.PLUGINS),
             build(manifest("PLUGIN_FUNC(int, answer, (void)) { return 42; }")),
         )
 

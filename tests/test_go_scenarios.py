@@ -216,7 +216,7 @@ found = []
 plugin.open(sys.argv[1]).lookup("nested")("found.append(plugin.open(sys.argv[2]).lookup('f')())")
 print(found)
 """
-        assert "[9]\n" == run_host(script, build(source, "-I", support.PLUGINS, "-ldl"), inner)
+        assert "[9]\n" == run_host(script, build(source, "-I", support.PLUGINS), inner)
 
     def test_TestIssue25756(self, build):
         """A buffer is the plugin's to read and write from four threads, without a copy, in 20 processes at once."""

@@ -34,7 +34,7 @@ def host(build):
         paths = []
         for letter, body in zip("abc", plugins, strict=False):
             source = f'#include "run_python.h"\nPLUGIN("example.com/{letter}", "1");\nPLUGIN_VAR(int, ready);\n'
-            paths.append(build(source + body, "-I", support.PLUGINS, "-ldl"))
+            paths.append(build(source + body, "-I", support.PLUGINS))
         return run_host(HOST + script, *paths)
 
     return host

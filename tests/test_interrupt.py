@@ -62,7 +62,7 @@ class TestOpen:
             "thread.start(); begun.wait(30)\n"
             "interrupt(0.1); print(*timed(plugin.open, path))\n"
             "thread.join(30); p = plugin.open(path); print(p.lookup('Inits')(), [p] == got)",
-            build('#include "run_python.h"\n' + manifest(INITS + slow), "-I", support.PLUGINS, "-ldl"),
+            build('#include "run_python.h"\n' + manifest(INITS + slow), "-I", support.PLUGINS),
         )
 
         assert "KeyboardInterrupt True\n1 True\n" == shown

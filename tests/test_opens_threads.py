@@ -54,7 +54,7 @@ def python(build):
     """A function that builds a plugin whose code runs Python code in the host, and returns its path."""
 
     def python(source, name=None):
-        return build('#include "run_python.h"\n' + manifest(source, name), "-I", support.PLUGINS, "-ldl")
+        return build('#include "run_python.h"\n' + manifest(source, name), "-I", support.PLUGINS)
 
     return python
 

@@ -1,32 +1,24 @@
-/* Lets a plugin of the tests run Python code in the host's __main__, as callbacks are not there yet: what it needs of
- * the interpreter is found at run time.  Include it first, and link with -ldl where that is a library of its own. */
+/* Lets a plugin of the tests run Python code in the host's __main__, from wherever it is called.
+ *
+ * What it needs of the interpreter is bound when the plugin is loaded.  To look for it with dlsym would wait for the
+ * loader's lock, with the GIL where init is called: it would hang with a constructor of another thread that wants the GIL. */
 #ifndef RUN_PYTHON_H
 #define RUN_PYTHON_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#include <dlfcn.h>
 #include <plugin.h>
+
+extern int PyGILState_Ensure(void);
+extern int PyRun_SimpleStringFlags(const char *code, void *flags);
+extern void PyGILState_Release(int state);
 
 /* Run `code` with the GIL, whether this thread has it or not.  Exceptions are printed, nothing more. */
 static inline void
 run_python(const char *code)
 {
-    int (*ensure)(void);
-    int (*run)(const char *, void *);
-    void (*release)(int);
-    int state;
+    int state = PyGILState_Ensure();
 
-    *(void **)&ensure = dlsym(RTLD_DEFAULT, "PyGILState_Ensure");
-    *(void **)&run = dlsym(RTLD_DEFAULT, "PyRun_SimpleStringFlags");
-    *(void **)&release = dlsym(RTLD_DEFAULT, "PyGILState_Release");
-    if (ensure == NULL || run == NULL || release == NULL) {
-        __builtin_trap();
-    }
-    state = ensure();
-    run(code, NULL);
-    release(state);
+    PyRun_SimpleStringFlags(code, NULL);
+    PyGILState_Release(state);
 }
 
 #endif
