@@ -23,6 +23,7 @@ THREAD_UNSAFE: dict[str, str] = {
     "test_host.py::TestRefused": "a constructor tells by the environment that it ran",
     "test_implement.py::TestLife": "the plugin keeps one object",
     "test_interface.py::TestWrong::test_type": "a constructor tells by the environment that it ran",
+    "test_large_manifest.py::TestChanged": "replaces a file, and writes to one",
     "test_lookup.py::TestUntyped::test_declared_later": "declares what it looked up before",
     "test_numbers.py::TestIntegerObjects::test_char": "opens one plugin name in two files",
     "test_objects.py::TestBorrowed::test_keeps_alive": "the plugin counts",
