@@ -106,14 +106,14 @@ give_string(const Signature *signature, const LibraryObject *library, const char
 #define VALUE_E(n) &error
 
 #define TAKE_I(n)                                                                                               \
-    int64_t a##n;                                                                                                \
+    int64_t a##n = 0;                                                                                            \
     if (!LIKELY(fast_integer(args[next], &a##n)) &&                                                              \
         !take_long(&about->signature->arguments[n], args[next], &a##n)) {                                        \
         goto otherwise;                                                                                          \
     }                                                                                                            \
     next++;
 #define TAKE_D(n)                                                                                               \
-    double a##n;                                                                                                 \
+    double a##n = 0;                                                                                             \
     if (!LIKELY(fast_double(args[next], &a##n))) {                                                               \
         int64_t whole;                                                                                           \
         if (!fast_integer(args[next], &whole)) {                                                                 \
