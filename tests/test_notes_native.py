@@ -136,6 +136,12 @@ class TestRefused:
         """Another record of unknown kind is skipped, whatever it holds."""
         assert 1 == elf.read(build(source(header(), note(b"plugin\0", 0x1FF, b"\xff")))).records
 
+    def test_overlong(self, elf: Driver, build: Build) -> None:
+        """One that is longer than its segment hides what follows, however the notes are read."""
+        overlong = struct.pack("III", 7, 2**20, 0x1FF) + b"plugin\0\0"
+
+        assert 2 == elf.read(build(source(header(), ADD, overlong, bytes(2000), func(b"sub", b"int sub(int)")))).records
+
     def test_known_must(self, elf: Driver, build: Build) -> None:
         """A known kind is understood, also where it must be."""
         path = build(source(header(), record(UNDERSTAND | support.FUNC, b"f", b"void f(void)")))

@@ -402,7 +402,8 @@ elf_notes(ElfFile *file, FileFacts *facts, bool lightly, char reason[REASON_MAX]
             return status;
         }
         forget_notes(facts);
-        status = FILE_OK;          /* as far as is known: why it is refused, records_parse says */
+        reason[0] = '\0';
+        status = FILE_OK;          /* as far as is known: whether it is refused, and why, records_parse says */
     }
     return status == FILE_OK ? copy_notes(file, facts, (size_t)total, reason) : status;
 }

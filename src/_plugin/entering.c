@@ -259,6 +259,9 @@ take_next(Reader *reader, NoteWalk *walk, Waiting *taken, bool *is_end)
     }
     taken->record.name = NULL;
     *is_end = !note_next(walk, &note, reader->facts);
+    if (!*is_end && walk->rest > 0 && note.desc_size > (size_t)(walk->end - note.desc)) {
+        return elf_refuse(reader->reason, FILE_INVALID, "a note is longer than its segment");      /* it hides what follows */
+    }
     status = *is_end ? FILE_OK : note_take(reader->facts, walk, &note, &taken->record, reader->reason);
     if (status == FILE_OK && taken->record.name != NULL) {
         key = note_key(&taken->record, &size);
