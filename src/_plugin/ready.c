@@ -57,12 +57,12 @@ take_handle(const Argument *argument, const LibraryObject *library, PyObject *ob
     return true;
 }
 
-/* Text that came back; what is no usual text is looked at again. */
+/* Text or bytes that came back; what is no usual text is looked at again. */
 static inline PyObject *
 give_string(const Signature *signature, const LibraryObject *library, const char *owner, const char *string)
 {
-    if (LIKELY(string != NULL && !signature->result.bytes)) {
-        PyObject *text = PyUnicode_FromString(string);
+    if (LIKELY(string != NULL)) {
+        PyObject *text = signature->result.bytes ? PyBytes_FromString(string) : PyUnicode_FromString(string);
 
         if (LIKELY(text != NULL)) {
             return text;
