@@ -1,9 +1,6 @@
 /* A Python call: arguments in order, the call, results back, and everything put away again. */
 #include "registers.h"
 
-#include <float.h>
-#include <math.h>
-
 /* Whoever calls it converts what comes back in the same EXCLUSIVE section: it may stand where the next call writes. */
 static inline __attribute__((always_inline)) Value
 invoke(const Signature *signature, void *address, const Registers *registers)
@@ -347,12 +344,8 @@ take_fast(const Argument *argument, PyObject *object, Registers *registers)
     case FAST_DOUBLE:
         return fast_double(object, &place->d);
     case FAST_FLOAT:
-        if (fast_double(object, &number) && (fabs(number) <= (double)FLT_MAX || isinf(number))) {
-            float narrow = (float)number;
-            uint32_t bits;
-
-            memcpy(&bits, &narrow, sizeof bits);
-            place->u = bits;
+        if (fast_double(object, &number) && fast_narrow(&number)) {
+            place->d = number;
             return true;
         }
         return false;

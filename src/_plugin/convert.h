@@ -7,6 +7,9 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <float.h>
+#include <math.h>
+
 #include "declare.h"
 
 /* One argument, result, member or variable of at most 8 bytes. */
@@ -131,6 +134,22 @@ fast_double(PyObject *object, double *value)
         return true;
     }
     return false;
+}
+
+/* A number that fits a float, as the low half of a double. */
+static inline bool
+fast_narrow(double *value)
+{
+    float number;
+    uint64_t bits = 0;
+
+    if (!LIKELY(fabs(*value) <= (double)FLT_MAX || isinf(*value))) {
+        return false;
+    }
+    number = (float)*value;
+    memcpy(&bits, &number, sizeof number);
+    memcpy(value, &bits, sizeof bits);
+    return true;
 }
 
 /* The characters of an ASCII str that C sees whole. */

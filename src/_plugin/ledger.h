@@ -14,7 +14,6 @@ enum {
 #else
     BLOCK = LEDGER_BLOCK,
 #endif
-    RECORD_GUESS = 72,             /* bytes of a note of ours, rather less than usual */
 };
 
 /* One segment of notes.  In the ledger each begins at the beginning of a block. */

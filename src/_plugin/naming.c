@@ -13,13 +13,6 @@ may_end_declarator(const char *at)
     return *at == '\0' || strchr(",;)[]={}(", *at) != NULL || strncmp(at, "__attribute", 11) == 0;
 }
 
-static bool
-is_name_byte(char c)
-{
-    return (unsigned char)c >= 0x80 || c == '_' || c == '$' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-           (c >= 'A' && c <= 'Z');
-}
-
 static const char *
 find(const char *text, const char *name, size_t size)
 {

@@ -4,7 +4,10 @@
 
 #include "native.h"
 
-enum { NOTE_OWN = 20 };            /* bytes: the header of a note of ours, and its owner */
+enum {
+    NOTE_OWN = 20,                 /* bytes: the header of a note of ours, and its owner */
+    RECORD_GUESS = 72,             /* bytes of a note of ours, rather less than usual */
+};
 
 /* A way through a segment of notes, or a piece of one. */
 typedef struct {

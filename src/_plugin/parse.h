@@ -203,6 +203,15 @@ int scope_read(Scope *scope, const char *text, char reason[REASON_MAX], Reading 
 /* The reading that is declare_all. */
 void scope_all(Parser *parser, void *context);
 
+/* ------------------------------------------------------------------ names in a text that is not read */
+
+static inline bool
+is_name_byte(char c)
+{
+    return (unsigned char)c >= 0x80 || c == '_' || c == '$' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+           (c >= 'A' && c <= 'Z');
+}
+
 /* ------------------------------------------------------------------ naming.c: enums and PLUGIN_DECLAREs */
 
 /* A record that gives names to other records. */

@@ -21,13 +21,6 @@ struct Pattern {
 
 /* ------------------------------------------------------------------ where the name stands */
 
-static bool
-is_name_byte(char c)
-{
-    return (unsigned char)c >= 0x80 || c == '_' || c == '$' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-           (c >= 'A' && c <= 'Z');
-}
-
 /* Whether the name means nothing to the parser, wherever it stands: no word of C, of a compiler or of ours. */
 static bool
 is_plain(const char *name, size_t size)

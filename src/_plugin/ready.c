@@ -355,7 +355,7 @@ METHODS(DEFINE_METHOD)
 typedef struct {
     const char *shape;             /* the result's letter, then the parameters', `_` for none */
     union {
-        BareCall bare;      /* of no arguments */
+        BareCall bare;             /* of no arguments */
         FastCall function;
         MethodCall method;
     };

@@ -64,8 +64,6 @@ elf_records(const FileFacts *facts, bool rare)
 
 /* ------------------------------------------------------------------ all records */
 
-enum { RECORD_GUESS = 72 };        /* bytes of a note of ours, rather less than usual */
-
 /* Append `record` to the array, whose first size is a guess from the size of the notes. */
 static FileStatus
 append(FileFacts *facts, size_t *room, const Record *record)

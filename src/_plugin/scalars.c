@@ -6,9 +6,6 @@
  * calls rely on the ABI: a narrow integer is passed as an int64_t, a float as the low half of a double. */
 #include "internal.h"
 
-#include <float.h>
-#include <math.h>
-
 typedef enum { NO_PLAN, GIVE_ANY, GIVE_NONE, GIVE_INT64, GIVE_INT32, GIVE_DOUBLE, GIVE_STRING } Give;
 
 /* ------------------------------------------------------------------ arguments */
@@ -26,22 +23,6 @@ take_integer(const Plan *plan, int number, PyObject *const *args, int64_t *value
     return (plan->bools >> number & 1) != 0 && (object == Py_True || object == Py_False);
 }
 
-/* A number that fits a float, as the low half of a double. */
-static inline bool
-narrow(double *value)
-{
-    float number;
-    uint64_t bits = 0;
-
-    if (!LIKELY(fabs(*value) <= (double)FLT_MAX || isinf(*value))) {
-        return false;
-    }
-    number = (float)*value;
-    memcpy(&bits, &number, sizeof number);
-    memcpy(value, &bits, sizeof bits);
-    return true;
-}
-
 static inline bool
 take_float(const Plan *plan, int integers, int number, PyObject *const *args, double *value)
 {
@@ -54,7 +35,7 @@ take_float(const Plan *plan, int integers, int number, PyObject *const *args, do
         }
         *value = (double)whole;
     }
-    return LIKELY((plan->narrow >> number & 1) == 0) || narrow(value);
+    return LIKELY((plan->narrow >> number & 1) == 0) || fast_narrow(value);
 }
 
 /* ------------------------------------------------------------------ results */
