@@ -1,7 +1,6 @@
 """Libraries of 10 and of 10,000 symbols, and as many copies of them as there are openings to time."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from . import build
@@ -24,13 +23,11 @@ def library(symbols: int) -> Path:
     return target
 
 
-def copies(symbols: int, folder: Path) -> Iterator[Path]:
+def copies(symbols: int, folder: Path, number: int) -> list[Path]:
     """Files of their own, each a plugin of its own name: opening one twice would be a lookup in a table."""
     data = library(symbols).read_bytes()
     assert NAME.encode() in data
-    number = 0
-    while True:
-        number += 1
-        path = folder / f"copy_{symbols}_{number:06}.so"
-        path.write_bytes(data.replace(NAME.encode(), f"example.com/copy-{number:06}".encode()))
-        yield path
+    paths = [folder / f"copy_{symbols}_{i:06}.so" for i in range(number)]
+    for i, path in enumerate(paths):
+        path.write_bytes(data.replace(NAME.encode(), f"example.com/copy-{i + 1:06}".encode()))
+    return paths

@@ -6,7 +6,6 @@ and `mallinfo2` tells the bytes given out. What the loader takes is in all of th
 
 import ctypes
 import gc
-import itertools
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +29,7 @@ def per_open(name: str) -> float:
     raw = probe()
     opener = raw.open if name == "dlopen" else OPENERS[name]
     with tempfile.TemporaryDirectory(prefix="plugin-bench-") as folder:
-        paths = [str(path) for path in itertools.islice(libraries.copies(10, Path(folder)), OPENED + 5)]
+        paths = [str(path) for path in libraries.copies(10, Path(folder), OPENED + 5)]
         kept: list[Any] = [None] * OPENED
         for path in paths[OPENED:]:
             opener(path)

@@ -78,9 +78,12 @@ def first_opens(symbols: int, number: int) -> list[dict[str, float]]:
     """Seconds of opening a file that this process has not opened, by contestant, for each round. Runs in a child."""
     result = []
     contestants = openers()
+    rounds = number + 2
     with tempfile.TemporaryDirectory(prefix="plugin-bench-") as folder:
-        fresh = libraries.copies(symbols, Path(folder))
-        for _ in range(number + 2):
+        # All are written before the first is opened: what the processor still does for a file just written, the next
+        # opening would wait for.
+        fresh = iter(libraries.copies(symbols, Path(folder), rounds * len(contestants)))
+        for _ in range(rounds):
             order = [(name, str(next(fresh))) for name in random.sample(list(contestants), len(contestants))]
             taken = {name: contestants[name](path) for name, path in order}
             result.append({name: taken[name] for name in contestants})
@@ -92,7 +95,7 @@ def first_lookups(symbols: int, number: int) -> list[dict[str, float]]:
     raw = probe()
     result = []
     with tempfile.TemporaryDirectory(prefix="plugin-bench-") as folder:
-        fresh = libraries.copies(symbols, Path(folder))
+        fresh = iter(libraries.copies(symbols, Path(folder), 3 * (number + 1)))
         for _ in range(number + 1):
             names = [f"function_{i}" for i in random.sample(range(symbols), LOOKUPS)]
             handle = raw.open(str(next(fresh)))[0]
