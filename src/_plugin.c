@@ -24,6 +24,7 @@
  *     symbol.h                      symbol.c function.c variable.c         Symbol, Function, Variable
  *     opening.h                     library.c compare.c load.c plain.c     Plugin, open, inspect
  *                                   tenant.c facts.c
+ *     threads.h                     forked.c                               threads, and what a fork leaves of them
  */
 #include "_plugin/memory.h"
 
@@ -145,6 +146,20 @@ end_at_exit(Life *life)
     return result != NULL ? 0 : -1;
 }
 
+#ifdef Py_GIL_DISABLED
+static void
+renew_state(Forkable *forkable)
+{
+    const ModuleState *state = (ModuleState *)((char *)forkable - offsetof(ModuleState, forkable));
+
+    forked_object(state->structs);
+    forked_object(state->stand_ins);
+    forked_object(state->enums);
+    forked_object(state->by_file);
+    forked_object(state->by_path);
+}
+#endif
+
 static int
 module_exec(PyObject *module)
 {
@@ -153,14 +168,17 @@ module_exec(PyObject *module)
     state->structs = PyDict_New();
     state->enums = PyDict_New();
     state->stand_ins = PyDict_New();
+    state->by_file = PyDict_New();
+    state->by_path = PyDict_New();
     if (once_init(&state->making) < 0 || tenant_init(state, module) < 0) {
         return -1;
     }
     state->life = life_new(&state->making);
-    if (state->structs == NULL || state->enums == NULL || state->stand_ins == NULL ||
-        state->life == NULL || end_at_exit(state->life) < 0) {
+    if (state->structs == NULL || state->enums == NULL || state->stand_ins == NULL || state->by_file == NULL ||
+        state->by_path == NULL || state->life == NULL || end_at_exit(state->life) < 0) {
         return -1;
     }
+    FORKABLE_ADD(state, renew_state);
     if (add_type(module, &state->library, &library_spec, NULL) < 0 ||
         add_type(module, &state->symbol, &symbol_spec, NULL) < 0 ||
         add_type(module, &state->function, &function_spec, state->symbol) < 0 ||
@@ -171,7 +189,9 @@ module_exec(PyObject *module)
         add_type(module, &state->items, &items_spec, NULL) < 0) {
         return -1;
     }
-    return PyModule_AddIntConstant(module, "RTLD_NOW", RTLD_NOW) < 0 ||
+    return PyModule_AddObjectRef(module, "by_file", state->by_file) < 0 ||
+                   PyModule_AddObjectRef(module, "by_path", state->by_path) < 0 ||
+                   PyModule_AddIntConstant(module, "RTLD_NOW", RTLD_NOW) < 0 ||
                    PyModule_AddIntConstant(module, "RTLD_LAZY", RTLD_LAZY) < 0 ||
                    PyModule_AddIntConstant(module, "RTLD_LOCAL", RTLD_LOCAL) < 0 ||
                    PyModule_AddIntConstant(module, "RTLD_GLOBAL", RTLD_GLOBAL) < 0
@@ -188,6 +208,8 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->structs);
     Py_VISIT(state->enums);
     Py_VISIT(state->stand_ins);
+    Py_VISIT(state->by_file);
+    Py_VISIT(state->by_path);
     Py_VISIT(state->library);
     Py_VISIT(state->symbol);
     Py_VISIT(state->function);
@@ -207,6 +229,8 @@ module_clear(PyObject *module)
     Py_CLEAR(state->errors);
     Py_CLEAR(state->structs);
     Py_CLEAR(state->enums);
+    Py_CLEAR(state->by_file);
+    Py_CLEAR(state->by_path);
     Py_CLEAR(state->library);
     Py_CLEAR(state->symbol);
     Py_CLEAR(state->function);
@@ -223,6 +247,7 @@ module_free(void *module)
 {
     ModuleState *state = PyModule_GetState(module);
 
+    FORKABLE_REMOVE(state);
     module_clear(module);
     if (state->life != NULL) {
         life_forget(state->life);  /* before the lock goes */
@@ -240,8 +265,8 @@ static PyMethodDef module_methods[] = {
      "load(library, path, shown, host)\n--\n\nLoad and initialise what read() gave, with a host object or None."},
     {"identify", load_identify, METH_O, "identify(path, /)\n--\n\n(device, inode, bytes, mtime in ns) of `path` (bytes)."},
     {"plain", (PyCFunction)(void (*)(void))plain_open, METH_FASTCALL,
-     "plain(type, by_file, by_path, path, /)\n--\n\nThe library at `path` (str or bytes), opened with nothing but that and "
-     "entered into the two dicts, or found there;\nNone where that takes more than the short way."},
+     "plain(type, path, /)\n--\n\nThe library at `path` (str or bytes), opened with nothing but that and entered into by_file "
+     "and by_path, or found there;\nNone where that takes more than the short way."},
     {"realpath", load_realpath, METH_O, "realpath(path, /)\n--\n\nThe real path (bytes) of `path` (bytes)."},
     {"own_lookup", library_own_lookup, METH_O,
      "own_lookup(type, /)\n--\n\nGive a type derived from Library a method lookup of its own, which is called faster."},

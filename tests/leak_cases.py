@@ -12,9 +12,9 @@ import sys
 import weakref
 
 import leak_contracts
+import leak_opening
 
 import plugin
-from plugin import _plugin
 
 #: Entries that are no attribute of a C type: what a call converts, and what stands behind a type's slots.
 EXTRA = ("argument", "result", "struct", "weakref", "open", "inspect", "buffer", "check", *leak_contracts.EXTRA)
@@ -53,7 +53,7 @@ def cases(folder):
     def failing(entry, name, function, /, *args, **kwargs):
         case(entry, name, fails, function, *args, **kwargs)
 
-    _module_cases(case, failing, path, raw)
+    leak_opening.cases(case, failing, path, raw)
     _library_cases(case, failing, p)
     _symbol_cases(case, failing, p)
     _argument_cases(case, failing, p)
@@ -61,62 +61,6 @@ def cases(folder):
     _object_cases(case, failing, p)
     leak_contracts.cases(case, failing, path)
     return found
-
-
-def _module_cases(case, failing, path, raw):
-    mode = plugin.RTLD_NOW
-    read = functools.partial(_plugin.read, plugin.Plugin)
-
-    def load(name, declare=None, host=None):
-        library = read(raw[name], path[name], mode, declare)
-        return _plugin.load(library, raw[name], path[name], host)
-
-    case("read", "file", read, raw["leaks.so"], "x", mode, None)
-    case("read", "declared", read, raw["bare.so"], "x", mode, "int bare(int x);")
-    failing("read", "argument", _plugin.read, int, raw["leaks.so"], "x", mode, None)
-    failing("read", "missing", read, b"/missing", "x", mode, None)
-    failing("read", "folder", read, b"/", "x", mode, None)
-    failing("read", "declaration", read, raw["bare.so"], "x", mode, "int bare(")
-    for name in ("text.so", "short.so", "machine.so"):
-        failing("read", name, read, raw[name], path[name], mode, None)
-        failing("facts", name, _plugin.facts, raw[name], "x")
-    case("load", "again", load, "leaks.so")
-    case("load", "declared", load, "bare.so", "int bare(int x);")
-    failing("load", "argument", _plugin.load, 1, raw["leaks.so"], "x", None)
-    failing("load", "host", load, "leaks.so", host=1)
-    for name in ("undefined.so", "taken.so", "init.so", "odd_init.so"):
-        failing("load", name, load, name)
-    case("identify", "file", _plugin.identify, raw["leaks.so"])
-    failing("identify", "missing", _plugin.identify, b"/missing")
-    failing("identify", "argument", _plugin.identify, "text")
-    entry = plugin.open(path["leaks.so"])
-    files, names = {entry._identity[:2]: entry}, {entry.path: entry}
-    plain = functools.partial(_plugin.plain, plugin.Plugin)
-    case("plain", "open", plain, files, names, path["leaks.so"])
-    case("plain", "new", lambda: [plain({}, {}, os.path.realpath(each["leaks.so"])) for each in (path, raw)])
-    for odd in (entry.path, "/missing", "/", "/proc/self/exe", "\ud800"):
-        case("plain", ascii(odd), plain, {}, names, odd)
-    for name in ("text.so", "init.so", "taken.so"):
-        failing("plain", name, lambda name=name: plain({}, {}, os.path.realpath(path[name])))
-    failing("plain", "argument", plain, 1, {}, "text")
-    case("own_lookup", "type", _plugin.own_lookup, type("Own", (_plugin.Library,), {}))
-    failing("own_lookup", "argument", _plugin.own_lookup, int)
-    case("realpath", "file", _plugin.realpath, raw["leaks.so"])
-    failing("realpath", "missing", _plugin.realpath, b"/missing")
-    failing("realpath", "argument", _plugin.realpath, "text")
-    case("facts", "file", _plugin.facts, raw["leaks.so"], "x")
-    case("facts", "bare", _plugin.facts, raw["bare.so"], "x")
-    failing("facts", "missing", _plugin.facts, b"/missing", "x")
-    failing("facts", "argument", _plugin.facts, 1)
-    case("digest", "file", _plugin.digest, raw["leaks.so"], "x")
-    failing("digest", "text", _plugin.digest, raw["text.so"], "x")
-    failing("digest", "argument", _plugin.digest, 1)
-    case("inspect", "file", plugin.inspect, path["leaks.so"])
-    case("open", "cached", plugin.open, path["leaks.so"])
-    case("open", "declared", plugin.open, path["bare.so"], declare="int bare(int x);")
-    failing("open", "mode", plugin.open, path["leaks.so"], mode=plugin.RTLD_LAZY)
-    failing("open", "missing", plugin.open, "/missing")
-    failing("open", "sha256", plugin.open, path["leaks.so"], sha256=bytes(32))
 
 
 def _library_cases(case, failing, p):

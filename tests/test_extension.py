@@ -106,7 +106,7 @@ class TestImport:
 
     def test_no_side_effects(self):
         """It prints nothing, opens nothing that stays open, and changes no signal, warning or codec."""
-        what = "import os; print(len(os.listdir('/proc/self/fd'))); print(len(plugin._open.by_file))"
+        what = "import os; print(len(os.listdir('/proc/self/fd'))); print(len(plugin._plugin.by_file))"
         bare = "import os; print(len(os.listdir('/proc/self/fd')))"
         files = run(bare).split()
 

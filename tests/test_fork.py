@@ -3,14 +3,11 @@
 Go's fork test, 8 threads that fork and start processes amid their calls, is in test_go_scenarios.py.
 """
 
-import sys
-
 import pytest
 import support
 from hosting import manifest, run_host
 from natives import compiled
 
-NO_GIL = not getattr(sys, "_is_gil_enabled", lambda: True)()
 SOURCE = """
 #include <pthread.h>
 #include <stdlib.h>
@@ -27,6 +24,8 @@ PLUGIN_FUNC(plugin_owned Thing *, make, (void))
 }
 PLUGIN_FUNC(plugin_blocking int, slowly, (Thing *thing, int ms)) { usleep((useconds_t)ms * 1000); return Use(thing); }
 PLUGIN_FUNC(int, add, (int a, int b)) { return a + b; }
+PLUGIN_FUNC(int, nap, (int us)) { usleep((useconds_t)us); return us; }
+PLUGIN_FUNC(int, apply, (int (*f)(void *data), void *data)) { return f(data); }
 static int (*called)(void *data);
 static void *called_data;
 static void *run(void *unused) { called(called_data); return unused; }
@@ -68,6 +67,45 @@ def path(tmp_path_factory):
 def play(script, *arguments):
     """What a host prints; Python's own warning of forks amid threads is not asked for."""
     return run_host(HOST + script, *arguments, PYTHONWARNINGS="ignore", timeout=100)
+
+
+class TestAmidCalls:
+    """Forks while threads wait for each other in calls that do not overlap."""
+
+    @pytest.mark.parametrize("where", ["here", "in a callback"])
+    def test_rounds(self, path, where):
+        """Each of 100 children calls the plugin: without a GIL, too, where one may be handed its lock just then."""
+        shown = play(
+            """
+stop = threading.Event()
+def caller():
+    while not stop.is_set():
+        p.nap(200)
+threads = [threading.Thread(target=caller) for _ in range(3)]
+[thread.start() for thread in threads]
+results = []
+def fork():
+    process = os.fork()
+    if process == 0:
+        signal.alarm(20)
+        results.append(p.add(1, 2))
+    else:
+        results.append(os.waitpid(process, 0)[1])
+    return process
+for i in range(100):
+    process = fork() if sys.argv[2] == "here" else p.apply(fork)
+    if process == 0:
+        os._exit(0 if p.add(2, 3) == 5 and results[-1] == 3 else 1)
+    if any(results):
+        break
+stop.set(); [thread.join(30) for thread in threads]
+print(set(results))
+""",
+            path,
+            where,
+        )
+
+        assert "{0}\n" == shown
 
 
 class TestUnderWay:
@@ -171,14 +209,9 @@ print(plugin.open(sys.argv[2]).name != "")
         assert f"{[('InitError', True)] * 2}\n(42, 3)\n0\nTrue\n" == shown
 
 
-# Seen in the stacks of 18 hung children.  In 16: PyMutex_Lock < _PyCriticalSection_BeginSlow < dict.get, which
-# _cache.by_path calls.  Fork stops all threads, but one may have been handed a lock just then that it does not know of
-# yet (CPython's issues 133130 and 144513): a dict that threads share hangs a child so without any extension.  In 2:
-# glibc's _dl_add_to_namespace_list, since fork leaves dl_load_write_lock as it is.  None waited for a lock of ours.
 class TestAmidOpens:
     """Forks while threads open one library after the other."""
 
-    @pytest.mark.skipif(NO_GIL, reason="Python's fork leaves locks of dicts held in the child (CPython issue 133130)")
     def test_rounds(self, path, build, tmp_path):
         """In each of 100 children amid opens whose constructors take a while, a plugin opens and can be called."""
         slow = "#include <unistd.h>\n__attribute__((constructor)) static void construct(void) { usleep(2000); }\n"

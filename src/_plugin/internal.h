@@ -29,11 +29,13 @@ struct ModuleState {
     PyObject *structs;             /* dict: key of a struct -> its type */
     PyObject *stand_ins;           /* dict: addresses of structs that stand for Python objects */
     PyObject *enums;               /* dict: key of an enum -> dict: value -> member, None -> its type */
+    PyObject *by_file, *by_path;   /* dicts: (device, inode), real path -> open Plugin; never one less */
     Life *life;                    /* of the interpreter; never freed */
     void *spare[SPARE_MAX];        /* memory of objects of plugins that went, for those that come; see handle.c */
     int spare_count;
     int64_t gil;                   /* see tenant.c */
     Once making;                   /* held by the thread that makes struct types */
+    FORKABLE_MEMBER;
     PyTypeObject *library, *symbol, *function, *variable, *handle, *pointer, *structure, *items;
 };
 
@@ -453,6 +455,7 @@ struct LibraryObject {
     unsigned declared;             /* shared: how often the host has declared something */
     MUTEX_MEMBER(declaring);       /* of `declared`, with the dicts that it makes stale */
     MUTEX_MEMBER(keeping);         /* of `kept`, those of its objects, and of the pointers that Python wrote */
+    FORKABLE_MEMBER;
 };
 
 extern PyType_Spec library_spec;

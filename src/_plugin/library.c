@@ -484,6 +484,7 @@ Library_dealloc(LibraryObject *self)
     PyTypeObject *type = Py_TYPE(self);
 
     PyObject_GC_UnTrack(self);
+    FORKABLE_REMOVE(self);
     Library_clear(self);
     Py_XDECREF(self->path);
     Py_XDECREF(self->name);

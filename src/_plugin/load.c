@@ -185,6 +185,21 @@ close_descriptor(int fd)
     }
 }
 
+#ifdef Py_GIL_DISABLED
+static void
+renew_library(Forkable *forkable)
+{
+    LibraryObject *library = (LibraryObject *)((char *)forkable - offsetof(LibraryObject, forkable));
+
+    forked_object((PyObject *)library);
+    forked_object(library->found);
+    forked_object(library->symbols);
+    forked_object(library->kept);
+    forked_object(library->pending);
+    library->declaring = library->keeping = (PyMutex){0};      /* who forks has neither */
+}
+#endif
+
 LibraryObject *
 load_read_source(const Source *source)
 {
@@ -208,6 +223,7 @@ load_read_source(const Source *source)
     } else if (set_names(library, source) < 0 || check_init(library) < 0 || declare_early(library, source->declare) < 0) {
         Py_CLEAR(library);
     } else {
+        FORKABLE_ADD(library, renew_library);
         PyObject_GC_Track(library);
     }
     return library;

@@ -33,6 +33,6 @@ PyObject *load_open(LibraryObject *library, const char *path, PyObject *shown, P
 
 /* ------------------------------------------------------------------ plain.c: functions of the module */
 
-PyObject *plain_open(PyObject *module, PyObject *const *args, Py_ssize_t nargs);      /* plain(type, by_file, by_path, path) */
+PyObject *plain_open(PyObject *module, PyObject *const *args, Py_ssize_t nargs);      /* plain(type, path) */
 
 #endif

@@ -9,7 +9,6 @@
 typedef struct {
     ModuleState *state;
     PyTypeObject *type;            /* borrowed, as all here: Plugin */
-    PyObject *by_file, *by_path;   /* dicts: the cache */
     PyObject *shown;               /* str or bytes, as the caller wrote it */
     const char *path;
 } Opening;
@@ -38,8 +37,9 @@ is_unchanged(const FileIdentity *a, const FileIdentity *b)
 static PyObject *
 publish(const Opening *opening, LibraryObject *library, PyObject *key)
 {
-    PyObject *winner = dict_set_default(opening->by_file, key, (PyObject *)library);
-    PyObject *there = winner == (PyObject *)library ? dict_set_default(opening->by_path, library->path, winner) : NULL;
+    const ModuleState *state = opening->state;
+    PyObject *winner = dict_set_default(state->by_file, key, (PyObject *)library);
+    PyObject *there = winner == (PyObject *)library ? dict_set_default(state->by_path, library->path, winner) : NULL;
 
     if (winner != NULL && winner != (PyObject *)library) {
         Py_SETREF(winner, Py_NewRef(Py_None));
@@ -115,7 +115,7 @@ open_real(const Opening *opening)
         Py_RETURN_NONE;
     }
     name = is_text ? Py_NewRef(opening->shown) : PyUnicode_DecodeFSDefault(opening->path);
-    if (name == NULL || dict_get(opening->by_path, name, &known) != 0) {
+    if (name == NULL || dict_get(opening->state->by_path, name, &known) != 0) {
         close(fd);
         result = name == NULL || PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     } else {
@@ -140,7 +140,7 @@ find_or_open(const Opening *opening)
         Py_RETURN_NONE;
     }
     key = file_key(&identity);
-    failed = key == NULL ? -1 : dict_get(opening->by_file, key, &found);
+    failed = key == NULL ? -1 : dict_get(opening->state->by_file, key, &found);
     Py_XDECREF(key);
     if (failed < 0) {
         return NULL;
@@ -177,16 +177,15 @@ plain_open(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     Opening opening;
     PyObject *path, *result;
 
-    if (nargs != 4 || !PyType_Check(args[0]) || !PyType_IsSubtype((PyTypeObject *)args[0], state->library) ||
-        !PyDict_CheckExact(args[1]) || !PyDict_CheckExact(args[2])) {
-        PyErr_SetString(PyExc_TypeError, "plain() takes a type derived from Library, two dicts and a path");
+    if (nargs != 2 || !PyType_Check(args[0]) || !PyType_IsSubtype((PyTypeObject *)args[0], state->library)) {
+        PyErr_SetString(PyExc_TypeError, "plain() takes a type derived from Library and a path");
         return NULL;
     }
-    if ((!PyUnicode_CheckExact(args[3]) && !PyBytes_CheckExact(args[3])) || !PyUnicode_FSConverter(args[3], &path)) {
+    if ((!PyUnicode_CheckExact(args[1]) && !PyBytes_CheckExact(args[1])) || !PyUnicode_FSConverter(args[1], &path)) {
         PyErr_Clear();             /* a path that cannot be one is refused by _opening.py */
         Py_RETURN_NONE;
     }
-    opening = (Opening){state, (PyTypeObject *)args[0], args[1], args[2], args[3], PyBytes_AS_STRING(path)};
+    opening = (Opening){state, (PyTypeObject *)args[0], args[1], PyBytes_AS_STRING(path)};
     result = prepare(state) < 0 ? NULL : find_or_open(&opening);
     Py_DECREF(path);
     return result;

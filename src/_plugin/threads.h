@@ -184,6 +184,29 @@ once_leave(Once *once)
 #define EXCLUSIVE_END(section)
 #endif
 
+/* forked.c: what has locks that are to be renewed in the child of a fork, linked into whatever that is; zeroed to begin
+ * with, and a member of its struct as FORKABLE_MEMBER.  With a GIL, which the forking thread has, nobody is in the middle of anything. */
+#ifdef Py_GIL_DISABLED
+typedef struct Forkable {
+    struct Forkable *next, **link;
+    void (*renew)(struct Forkable *);              /* in the child: calls forked_object, and nothing that locks */
+} Forkable;
+
+void forkable_add(Forkable *forkable, void (*renew)(Forkable *));
+void forkable_remove(Forkable *forkable);          /* harmless if it was not added */
+
+/* Unlock the object, which may be NULL, unless it is locked by this thread. */
+void forked_object(PyObject *object);
+
+#define FORKABLE_MEMBER Forkable forkable
+#define FORKABLE_ADD(owner, renew) forkable_add(&(owner)->forkable, renew)
+#define FORKABLE_REMOVE(owner) forkable_remove(&(owner)->forkable)
+#else
+#define FORKABLE_MEMBER _Static_assert(1, "forkable")
+#define FORKABLE_ADD(owner, renew) ((void)0)
+#define FORKABLE_REMOVE(owner) ((void)0)
+#endif
+
 /* In the child of a fork, before anything else runs there: another thread that had the lock is gone. */
 static inline void
 once_after_fork(Once *once)

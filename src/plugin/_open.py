@@ -93,11 +93,6 @@ class Plugin(_Base["T_co"]):
 
 _plugin.own_lookup(Plugin)
 
-# The open plugins of this interpreter, by device and inode and by real path.  Entries are never removed: a library
-# whose code has run stays mapped.  The dicts are changed by single operations that are atomic with and without the GIL.
-by_file: "dict[tuple[int, int], Plugin[Any]]" = {}
-by_path: "dict[str, Plugin[Any]]" = {}
-
 if TYPE_CHECKING:
 
     @overload
@@ -171,7 +166,7 @@ def open(
     """
     plain = declare is None and interface is None and host is None and mode is None and sha256 is None
     if plain and on_change == "error":
-        opened: Plugin[Any] | None = _plugin.plain(Plugin, by_file, by_path, path)
+        opened: Plugin[Any] | None = _plugin.plain(Plugin, path)
         if opened is not None:
             return opened
     from plugin import _opening

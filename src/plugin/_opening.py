@@ -5,7 +5,7 @@ The short way, for a path alone, is in C: src/_plugin/plain.c.
 
 import os
 
-from plugin import _open, _plugin
+from plugin import _plugin
 from plugin._open import Plugin
 
 TYPE_CHECKING = False
@@ -38,10 +38,10 @@ def open(
         from plugin import _find
 
         raise _say().not_found(shown, error, _find.hint(shown, "open")) from None
-    plugin = _open.by_file.get(identity[:2])
+    plugin: Plugin[Any] | None = _plugin.by_file.get(identity[:2])
     if plugin is None:
         real = _real(encoded, shown, identity)
-        plugin = _open.by_path.get(os.fsdecode(real))
+        plugin = _plugin.by_path.get(os.fsdecode(real))
         if plugin is None:
             if pin is None:
                 plugin = _load(real, shown, mode, declare, interface, host)
@@ -82,8 +82,8 @@ def _load(
 
 def _publish(plugin: "Plugin[Any]") -> "Plugin[Any]":
     """Enter a plugin, and return the one that counts: of two threads that opened one file, the first one's."""
-    winner = _open.by_file.setdefault(plugin._identity[:2], plugin)
-    _open.by_path.setdefault(winner.path, winner)
+    winner: Plugin[Any] = _plugin.by_file.setdefault(plugin._identity[:2], plugin)
+    _plugin.by_path.setdefault(winner.path, winner)
     return winner
 
 
