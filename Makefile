@@ -110,7 +110,7 @@ file_fuzz_PARTS := elf format digest note records ledger entering symtab exports
 declare_fuzz_PARTS := lex type specify rules declare entry naming pattern scope declared hosted key
 
 .SECONDEXPANSION:
-build/fuzz/%: fuzz/%.c $$(patsubst $$(percent),src/_plugin/$$(percent).c,$$($$*_PARTS)) $(wildcard src/_plugin/*.h)
+build/fuzz/%: fuzz/%.c $$(patsubst $$(percent),src/_plugin/$$(percent).c,$$($$*_PARTS)) $(wildcard src/_plugin/*.h tests/native/*.h)
 	@mkdir -p build/fuzz
 	clang $(FUZZ_FLAGS) $($*_FLAGS) $(filter %.c,$^) -o $@
 

@@ -4,7 +4,7 @@
  * records of a plugin, @d a text of the host's, @t a type of the host's.  A record's name is the first word of its text
  * before a colon: "@Fmean:double mean(const double *x, size_t n)".
  * `make fuzz` builds and runs it. */
-#include "declare.h"
+#include "../tests/native/own_records.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,27 +13,6 @@
 enum { RECORDS_MAX = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-bool
-elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size, Record *found)
-{
-    for (size_t i = 0; i < facts->record_count; i++) {
-        const Record *record = &facts->records[i];
-
-        if (record->kind == kind && strlen(record->name) == size && memcmp(record->name, name, size) == 0) {
-            *found = *record;
-            return true;
-        }
-    }
-    return false;
-}
-
-Records
-elf_records(const FileFacts *facts, bool rare)
-{
-    (void)rare;
-    return (Records){facts->records, facts->record_count};
-}
 
 static void
 require(bool holds, const char *claim)

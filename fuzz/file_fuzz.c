@@ -6,7 +6,7 @@
 #define _GNU_SOURCE
 #endif
 
-#include "native.h"
+#include "../tests/native/both_ways.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +15,6 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool holds, const char *claim)
-{
-    if (!holds) {
-        fprintf(stderr, "does not hold: %s\n", claim);
-        abort();
-    }
-}
 
 /* Read every byte that is handed out. */
 static int
@@ -53,32 +44,6 @@ use_accepted(const FileFacts *facts)
     }
     require(!elf_find(facts, RECORD_FUNC, "", 0, &found), "no function has an empty name");
     require(facts->header_count > 0, "an accepted file has headers");
-}
-
-/* Of a manifest that is not kept the same is told as of one that is.  `make fuzz` makes nearly all of them large. */
-static void
-compare(const char *path, const FileFacts *kept, FileStatus status, const char *reason)
-{
-    char other[REASON_MAX];
-    FileFacts proven;
-    Records all;
-
-    require(elf_read_open(-1, path, &proven, other) == status && strcmp(other, reason) == 0, "both say the same");
-    all = elf_records(&proven, false);
-    require(all.count == kept->record_count && proven.has_init == kept->has_init, "both have as many records");
-    require((proven.header == NULL) == (kept->header == NULL), "both have a header, or none");
-    for (size_t i = 0; i < all.count; i++) {
-        const Record *record = &kept->records[i];
-        const char *key = record->kind == RECORD_DECLARE ? record->text : record->name;
-        Record found;
-
-        require(elf_find(&proven, record->kind, key, strlen(key), &found) && found.kind == record->kind
-                    && strcmp(found.name, record->name) == 0 && strcmp(found.text, record->text) == 0
-                    && found.size == record->size && found.align == record->align,
-                "both find the same");
-        require(strcmp(all.items[i].text, record->text) == 0, "both have the same order");
-    }
-    elf_free(&proven);
 }
 
 /* The file that all inputs are written to, by its path. */
@@ -114,7 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(reason[0] != '\0' && memchr(reason, '\0', REASON_MAX) != NULL, "a refusal has a reason");
         require(facts.headers == NULL && facts.records == NULL, "a refusal leaves nothing to free");
     }
-    compare(path, &facts, status, reason);
+    compare_ways(path, &facts, status, reason);
     elf_free(&facts);
     elf_exports(path, visit_name, visit_symbol, &sum, reason);
     return 0;

@@ -8,7 +8,7 @@
  *     x                                the destructor of that type;           e   all names;   m   bytes allocated
  * Answers: "ok", "no", "none", then fields behind tabs; line breaks in a field become blanks. */
 #define _GNU_SOURCE                /* mallinfo2 */
-#include "declare.h"
+#include "own_records.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -18,27 +18,6 @@
 static Record *records;
 static FileFacts facts;
 static Scope *scope;
-
-bool
-elf_find(const FileFacts *file, RecordKind kind, const char *name, size_t size, Record *found)
-{
-    for (size_t i = 0; i < file->record_count; i++) {
-        const Record *record = &file->records[i];
-
-        if (record->kind == kind && strlen(record->name) == size && memcmp(record->name, name, size) == 0) {
-            *found = *record;
-            return true;
-        }
-    }
-    return false;
-}
-
-Records
-elf_records(const FileFacts *file, bool rare)
-{
-    (void)rare;
-    return (Records){file->records, file->record_count};
-}
 
 static void *
 check(void *memory)

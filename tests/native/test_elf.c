@@ -5,7 +5,7 @@
 #define _GNU_SOURCE
 #endif
 
-#include "native.h"
+#include "both_ways.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -16,45 +16,6 @@
 
 static const char *const STATUS[] = {"OK", "ERRNO", "NOT_REGULAR", "INVALID", "INCOMPATIBLE"};
 static const char *const KIND[] = {"unknown", "function", "object", "thread-local", "other"};
-
-static void
-require(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "broken: %s\n", what);
-        exit(2);
-    }
-}
-
-/* The same by the other way to read, which keeps no copy of a large manifest.  The driver is compiled so that nearly all are
- * large, and read in small pieces. */
-static void
-compare_ways(const char *path, const FileFacts *kept, FileStatus status, const char *reason)
-{
-    char other[REASON_MAX];
-    FileFacts proven;
-    Records all, rare;
-
-    require(elf_read_open(-1, path, &proven, other) == status && strcmp(other, reason) == 0, "both ways say the same");
-    all = elf_records(&proven, false);
-    rare = elf_records(&proven, true);
-    require(all.count == kept->record_count && proven.has_init == kept->has_init, "both have as many records");
-    for (size_t i = 0, k = 0; i < all.count; i++) {
-        const Record *record = &kept->records[i];
-        const char *key = record->kind == RECORD_DECLARE ? record->text : record->name;
-        Record found;
-
-        require(elf_find(&proven, record->kind, key, strlen(key), &found) && found.kind == record->kind
-                    && strcmp(found.name, record->name) == 0 && strcmp(found.text, record->text) == 0
-                    && found.size == record->size && found.align == record->align,
-                "both find the same");
-        require(strcmp(all.items[i].name, record->name) == 0 && strcmp(all.items[i].text, record->text) == 0, "in order");
-        k += k < rare.count && rare.items[k].kind == record->kind && strcmp(rare.items[k].text, record->text) == 0;
-        require(i + 1 < all.count || k == rare.count, "the rarer ones are among them, in order");
-        require(!elf_find(&proven, record->kind, key, strlen(key) + 1, &found), "a name with a NUL is not found");
-    }
-    elf_free(&proven);
-}
 
 /* What elf_read promises whatever the file is. */
 static FileStatus
