@@ -25,7 +25,9 @@
  *     opening.h                     library.c compare.c load.c plain.c     Plugin, open, inspect
  *                                   tenant.c facts.c
  */
+#include "_plugin/ledger.h"
 #include "_plugin/memory.h"
+#include "_plugin/parse.h"
 
 #include <dlfcn.h>
 
@@ -145,11 +147,27 @@ end_at_exit(Life *life)
     return result != NULL ? 0 : -1;
 }
 
+/* What waits for locks before a fork is called last registered first.  The ledgers' lock is taken inside that of the scopes,
+ * so it registers itself first: by a search in a ledger without records. */
+static void
+order_locks(void)
+{
+    uint32_t nothing = 0;
+    Ledger ledger = {.index = &nothing, .slots = 1};
+    FileFacts facts = {.ledger = &ledger};
+    Record none;
+
+    ledger_find(&facts, RECORD_FUNC, "", 0, &none);
+    scope_lock();
+    scope_unlock();
+}
+
 static int
 module_exec(PyObject *module)
 {
     ModuleState *state = PyModule_GetState(module);
 
+    order_locks();
     state->structs = PyDict_New();
     state->enums = PyDict_New();
     state->stand_ins = PyDict_New();
