@@ -147,8 +147,8 @@ end_at_exit(Life *life)
     return result != NULL ? 0 : -1;
 }
 
-/* What waits for locks before a fork is called last registered first.  The ledgers' lock is taken inside that of the scopes,
- * so it registers itself first: by a search in a ledger without records. */
+/* A fork waits for locks last registered first, and the ledgers' is taken inside that of the scopes.  So it is to be
+ * registered first, which the first search does: here in a ledger without records. */
 static void
 order_locks(void)
 {
