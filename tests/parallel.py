@@ -53,6 +53,7 @@ NOT_UNDER_TSAN: dict[str, str] = {
     "test_header_builds.py": "compilers and files: no code of ours runs",
     "test_leaks.py": "the sanitizer's own memory grows",
     "test_only_our_errors.py::TestLooking::test_long": "megabytes of text: minutes, and no state that threads share",
+    "test_open_leftovers.py::TestRounds": "minutes: 20,000 rounds in each of many processes of one thread",
     "test_packaging.py": "makes distributions",
     "test_shared_structs.py::TestNaming::test_long_chain": "minutes, in a process of one thread",
     "test_torture.py": "thousands of children that are to crash, each of one thread",
