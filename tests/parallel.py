@@ -55,7 +55,8 @@ NOT_UNDER_TSAN: dict[str, str] = {
     "test_only_our_errors.py::TestLooking::test_long": "megabytes of text: minutes, and no state that threads share",
     "test_open_leftovers.py::TestRounds": "minutes: 20,000 rounds in each of many processes of one thread",
     "test_packaging.py": "makes distributions",
-    "test_readme.py::TestDocuments::test_sessions": "types at a shell, where the package's own commands are to be",
+    "test_readme.py::TestDocuments::test_sessions": "types `python` at a shell, which is not the twin",
+    "test_real_libc.py::TestText::test_preloaded_allocator": "another allocator than the sanitizer's",
     "test_shared_structs.py::TestNaming::test_long_chain": "minutes, in a process of one thread",
     "test_torture.py": "thousands of children that are to crash, each of one thread",
 }
