@@ -19,12 +19,8 @@ ASAN_VENV := .venv-asan
 # Python without a GIL, and the same under ThreadSanitizer: PYTHON and TSAN_PYTHON say where they are.
 THREADED_VENV := .venv-threaded
 TSAN_PYTHON ?= python3
-# Files whose tests run in this process, under ThreadSanitizer in two threads each.  C programs and hosts of their own are
-# left out, and what takes minutes there (test_shared_structs makes chains of a thousand structs), and test_buffers, amid
-# which NumPy and ctypes have races of their own.
-TSAN_TESTS ?= threads owned retained retained_places callbacks calls call_errors given_objects implement numbers ready \
-    strings pointer_arrays function_pointers rooms enums types structs objects callback_errors callback_threads \
-    callback_pointers lookup misuse declarations real_sqlite_functions
+# Each test in two threads, but for those that tests/parallel.py tells of. TSAN_TESTS=tests/test_calls.py is for a part.
+TSAN_TESTS ?= tests
 # Compilers that the tests start run without the preloaded sanitizer. C++ in a plugin wants its runtime from the start.
 ASAN_RUN = env PYTHONMALLOC=malloc \
     ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
@@ -80,8 +76,10 @@ tsan: export PLUGIN_SANITIZE = thread
 tsan:  ## look for races with PYTHON=python3.13t and TSAN_PYTHON, its ThreadSanitizer twin
 	$(MAKE) VENV=$(THREADED_VENV) $(THREADED_VENV)/.threaded
 	$(THREADED_VENV)/bin/python -m pip install -qq --no-build-isolation --no-deps --upgrade --target .venv-tsan .
-	PYTHONPATH=.venv-tsan:$$(echo $(THREADED_VENV)/lib/python*/site-packages) TSAN_OPTIONS='history_size=7 suppressions=tests/tsan.supp' \
-	    $(TSAN_PYTHON) -m pytest -p no:cacheprovider -o addopts= --capture=sys --parallel-threads=2 $(TSAN_TESTS:%=tests/test_%.py)
+	PYTHONPATH=$(CURDIR)/.venv-tsan:$$(echo $(CURDIR)/$(THREADED_VENV)/lib/python*/site-packages) \
+	    TSAN_OPTIONS='history_size=7 atexit_sleep_ms=100 suppressions=$(CURDIR)/tests/tsan.supp' \
+	    PLUGIN_TEST_STRUCTS=100 PLUGIN_TEST_PROTOTYPES=100 \
+	    $(TSAN_PYTHON) -m pytest -p no:cacheprovider -o addopts= --capture=sys --parallel-threads=2 $(TSAN_TESTS)
 
 fuzz: build/fuzz/file_fuzz build/fuzz/declare_fuzz  ## fuzz the file check and the parser (FUZZ_SECONDS=3600 for an hour each)
 	fuzz/make_seeds.sh build/fuzz/file_fuzz.seeds

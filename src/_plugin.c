@@ -165,6 +165,7 @@ module_exec(PyObject *module)
 {
     ModuleState *state = PyModule_GetState(module);
 
+    ledger_watch_forks();
     state->structs = PyDict_New();
     state->enums = PyDict_New();
     state->stand_ins = PyDict_New();

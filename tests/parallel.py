@@ -4,6 +4,7 @@ Threads share the fixtures of a file, plugins above all.  Those of one test are 
 
 import functools
 import inspect
+import os
 import pathlib
 import threading
 from collections.abc import Callable
@@ -42,6 +43,24 @@ THREAD_UNSAFE: dict[str, str] = {
     "test_threads.py": "starts threads of its own",
 }
 
+# What `make tsan` skips beside that, which runs everything else under ThreadSanitizer: part of a test's id, and why.
+NOT_UNDER_TSAN: dict[str, str] = {
+    "_native.py": "plays a C program, with sanitizers of its own",
+    "test_build.py": "compilers and files: nothing is opened in two threads",
+    "test_cli.py": "one command after the other in processes of one thread",
+    "test_file_walk.py": "thousands of files, in a C program",
+    "test_header.py": "compilers and files: no code of ours runs",
+    "test_header_builds.py": "compilers and files: no code of ours runs",
+    "test_leaks.py": "the sanitizer's own memory grows",
+    "test_only_our_errors.py::TestLooking::test_long": "megabytes of text: minutes, and no state that threads share",
+    "test_open_leftovers.py::TestRounds": "minutes: 20,000 rounds in each of many processes of one thread",
+    "test_packaging.py": "makes distributions",
+    "test_readme.py::TestDocuments::test_sessions": "types `python` at a shell, which is not the twin",
+    "test_real_libc.py::TestText::test_preloaded_allocator": "another allocator than the sanitizer's",
+    "test_shared_structs.py::TestNaming::test_long_chain": "minutes, in a process of one thread",
+    "test_torture.py": "thousands of children that are to crash, each of one thread",
+}
+
 _TESTS = pathlib.Path(__file__).parent
 _thread = threading.local()
 
@@ -51,10 +70,19 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     return getattr(_thread, "folder", None) or tmp_path
 
 
+def under_tsan() -> bool:
+    """Whether the core was built for ThreadSanitizer."""
+    return "thread" in os.environ.get("PLUGIN_SANITIZE", "")
+
+
 def prepare(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of the list, and let each thread make the fixtures of the others anew."""
+    """Mark the tests of the lists, and let each thread make the fixtures of the others anew."""
     beside = int(config.getoption("parallel_threads", 1)) > 1
+    skipped = NOT_UNDER_TSAN if under_tsan() else {}
     for item in items:
+        for part, reason in skipped.items():
+            if part in item.nodeid:
+                item.add_marker(pytest.mark.skip(reason=f"under ThreadSanitizer: {reason}"))
         for part, reason in THREAD_UNSAFE.items():
             if part in item.nodeid:
                 item.add_marker(pytest.mark.thread_unsafe(reason=reason))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 
+import parallel
 import pytest
 import support
 
@@ -29,7 +30,7 @@ PLUGIN_FUNC(plugin_threadsafe struct Counter *, Get, (void)) { return &counter; 
 
 def run(code, *arguments, isolated=True):
     """The standard output of Python code in a process of its own."""
-    flags = ["-I"] if isolated else []
+    flags = ["-I"] if isolated and not parallel.under_tsan() else []  # there PYTHONPATH leads to the package
     command = [sys.executable, *flags, "-c", textwrap.dedent(code), *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     assert 0 == done.returncode, done.stderr

@@ -209,6 +209,48 @@ print(plugin.open(sys.argv[2]).name != "")
         assert f"{[('InitError', True)] * 2}\n(42, 3)\n0\nTrue\n" == shown
 
 
+class TestForkOfPlugin:
+    """A plugin's own fork, for which Python stops no thread and nobody has the GIL."""
+
+    def test_amid_lookup(self, build):
+        """A fork and a lookup in a large manifest wait for the same locks in one order, and so for each other never.
+
+        The fork stays for a while among its handlers, at one that was given after a lookup and before the large open.
+        """
+        many = "".join(f"PLUGIN_FUNC(int, plus_{i}, (int value)) {{ return value + {i}; }}\n" for i in range(1000))
+        forks = """
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static _Atomic int preparing;
+static void prepare(void) { preparing = 1; usleep(200000); }
+PLUGIN_FUNC(int, watch, (void)) { return pthread_atfork(prepare, NULL, NULL); }
+PLUGIN_FUNC(plugin_threadsafe int, is_preparing, (void)) { return preparing; }
+PLUGIN_FUNC(plugin_threadsafe plugin_blocking int, forks, (void))
+{
+    pid_t child = fork();
+    if (child == 0) { _exit(0); }
+    return child > 0 && waitpid(child, NULL, 0) == child;
+}
+"""
+        shown = play(
+            """
+print(p.watch())
+large = plugin.open(sys.argv[2])
+thread = threading.Thread(target=lambda: print(p.forks()))
+thread.start()
+while not p.is_preparing(): time.sleep(0.001)
+seven = large.lookup("plus_7")
+thread.join()
+print(seven(3))
+""",
+            build(manifest(forks)),
+            build(manifest(many)),
+        )
+
+        assert "0\n1\n10\n" == shown
+
+
 class TestAmidOpens:
     """Forks while threads open one library after the other."""
 

@@ -44,10 +44,16 @@ watch_forks(void)
     pthread_atfork(lock_it, unlock, unlock);
 }
 
+void
+ledger_watch_forks(void)
+{
+    pthread_once(&once, watch_forks);
+}
+
 static void
 lock(void)
 {
-    pthread_once(&once, watch_forks);
+    ledger_watch_forks();
     lock_it();
 }
 
@@ -319,6 +325,11 @@ ledger_free(Ledger *ledger)
 }
 
 #else
+
+void
+ledger_watch_forks(void)
+{
+}
 
 void
 ledger_free(Ledger *ledger)

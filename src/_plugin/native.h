@@ -276,6 +276,10 @@ Records ledger_records(const FileFacts *facts, bool rare);
 
 void ledger_free(Ledger *ledger);
 
+/* A fork waits for locks last registered first, and the ledgers' is taken inside that of the scopes: to be called before
+ * anything is declared, so that it is registered first. */
+void ledger_watch_forks(void);
+
 /* ------------------------------------------------------------------ image.c: the library, once it is mapped */
 
 typedef enum {
