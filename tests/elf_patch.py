@@ -39,6 +39,8 @@ RELOCATIONS = {
         "DTPMOD": 1028,
     },
 }.get(platform.machine(), {})
+# There gcc has descriptors unless told otherwise.
+TLS_FLAGS = ["-mtls-dialect=trad"] if platform.machine() == "aarch64" else []
 STATIC_TLS = {"x86_64": 18, "aarch64": 1030}.get(platform.machine(), 0)
 
 
@@ -68,7 +70,7 @@ def compiled(folder: Path, name: str, *flags: str) -> Path:
     (folder / "versions").write_text(VERSIONS, encoding="utf-8")
     support.run(
         *support.compiler_command(),
-        *("-shared", "-fPIC", "-O1", "-g0", "-Wl,-soname,libpatched.so.1", *flags),
+        *("-shared", "-fPIC", "-O1", "-g0", "-Wl,-soname,libpatched.so.1", *TLS_FLAGS, *flags),
         *(folder / "source.c", "-o", folder / name),
     )
     return folder / name

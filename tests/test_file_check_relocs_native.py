@@ -185,7 +185,7 @@ class TestPacked:
             pytest.skip("the linker packs nothing")
         packed.put(packed.table(ep.DT_INIT_ARRAY), "Q", 8)
 
-        assert "entry 0 of the init array, address 0x8, lies in no executable segment" in refused(elf, packed)
+        assert "entry 0 of the init array, address 0x8, is no code" in refused(elf, packed)
 
 
 class TestArrays:
@@ -219,7 +219,7 @@ class TestArrays:
         )
         patch.put(at + ep.R_ADDEND, "Q", first)
 
-        assert f"entry 0 of the init array, address {first:#x}, lies in no executable segment" in refused(elf, patch)
+        assert f"entry 0 of the init array, address {first:#x}, is no code" in refused(elf, patch)
 
     def test_split(self, elf: Driver, patch: Patch) -> None:
         """A relocation of half an entry and half of the next is refused."""

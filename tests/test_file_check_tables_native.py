@@ -157,6 +157,18 @@ class TestDynamic:
 
         assert words in reason(elf, patch, damage)
 
+    @pytest.mark.parametrize("kind", [None, ep.PT_NOTE, ep.PT_GNU_EH_FRAME], ids=["header", "note", "frames"])
+    def test_no_code(self, elf: Driver, tmp_path: Path, kind: int | None) -> None:
+        """What describes the file is no code, though linkers that save pages make it executable as well."""
+        patch = Patch(ep.compiled(tmp_path, "saved.so", "-Wl,-z,noseparate-code"))
+        address = 0 if kind is None else patch.get(patch.segments(kind)[0] + ep.P_VADDR, "Q")
+        start, size = patch.loaded(ep.PF_R | ep.PF_X)
+
+        assert start <= address < start + size
+        assert f"the init function at address {address:#x} is no code" in reason(
+            elf, patch, dynamic(ep.DT_INIT, address)
+        )
+
     def test_last_one_counts(self, elf: Driver, patch: Patch) -> None:
         """Of two entries of one tag the last is what the loader takes: a damaged one before it does no harm."""
         end = list(patch.entries())[-1]

@@ -115,7 +115,7 @@ class TestChains:
             "method = type(node).Next",
             "for _ in range(3000): node = method(node)",
             "import resource, threading",
-            "threading.stack_size(65536)",
+            "threading.stack_size(131072)",
             "def drop(things): things.clear()",
             "things = [node]; del node",
             "thread = threading.Thread(target=drop, args=(things,))",

@@ -30,8 +30,8 @@ SUM = {
 RESULTS = {
     "V": ("void", "last = sum;"),
     "L": ("int64_t", "return (int64_t)sum;"),
-    "J": ("int32_t", "return (int32_t)sum;"),
-    "U": ("uint64_t", "return (uint64_t)sum;"),
+    "J": ("int32_t", "return (int32_t)(int64_t)sum;"),
+    "U": ("uint64_t", "return (uint64_t)(int64_t)sum;"),
     "D": ("double", "return sum;"),
     "S": ("const char *", 'static char text[40]; snprintf(text, sizeof text, "%.3f", sum); return text;'),
 }

@@ -81,6 +81,22 @@ check_is_written(Check *check, uint64_t address, uint64_t size)
     return false;
 }
 
+/* Whether that byte is of what is never code.  Linkers that save pages map it together with code. */
+static bool
+is_description(const Check *check, uint64_t address)
+{
+    for (size_t i = 0; i < check->segment_count; i++) {
+        const ElfW(Phdr) *segment = &check->segments[i];
+        bool describes = segment->p_type == PT_NOTE || segment->p_type == PT_DYNAMIC || segment->p_type == PT_PHDR
+                         || segment->p_type == PT_GNU_EH_FRAME;
+
+        if (describes && address - segment->p_vaddr < segment->p_memsz) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool
 check_is_code(const Check *check, uint64_t address)
 {
@@ -88,7 +104,9 @@ check_is_code(const Check *check, uint64_t address)
         const ElfW(Phdr) *segment = &check->segments[i];
 
         if ((segment->p_flags & PF_X) != 0 && holds(segment, segment->p_filesz, address, 1)) {
-            return true;
+            bool is_header = segment->p_offset + (address - segment->p_vaddr) < sizeof(ElfW(Ehdr));
+
+            return !is_header && !is_description(check, address);
         }
     }
     return false;

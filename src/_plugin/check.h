@@ -61,7 +61,7 @@ bool check_locate(const Check *check, uint64_t address, uint64_t size, uint64_t 
 uint64_t check_room(const Check *check, uint64_t address);
 
 /* Whether `size` bytes at `address` lie in the memory of one segment; in one that is writable during relocation; whether
- * `address` is one of code that stands in the file. */
+ * `address` is one of code that stands in the file, and not of what describes the file. */
 bool check_is_mapped(const Check *check, uint64_t address, uint64_t size);
 bool check_is_written(Check *check, uint64_t address, uint64_t size);
 bool check_is_code(const Check *check, uint64_t address);

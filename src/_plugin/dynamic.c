@@ -260,7 +260,7 @@ check_places(Check *check)
         uint64_t address = check_value(check, functions[i].tag);
 
         if (check_has(check, functions[i].tag) && !check_is_code(check, address)) {
-            return elf_refuse(check->reason, FILE_INVALID, "the %s function at address 0x%llx lies in no executable segment",
+            return elf_refuse(check->reason, FILE_INVALID, "the %s function at address 0x%llx is no code",
                               functions[i].name, (unsigned long long)address);
         }
     }

@@ -201,7 +201,7 @@ check_irelative(Check *check, const Table *table, size_t index, const ElfW(Rela)
 {
     if (!check_is_code(check, (uint64_t)rela->r_addend)) {
         return elf_refuse(check->reason, FILE_INVALID,
-                          "relocation %zu of the %s calls a function at address 0x%llx, in no executable segment",
+                          "relocation %zu of the %s calls a function at address 0x%llx, which is no code",
                           table->index + index, table->name, (unsigned long long)rela->r_addend);
     }
     return FILE_OK;

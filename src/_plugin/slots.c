@@ -65,7 +65,7 @@ fill(Check *check, Slots *slots, uint64_t place, bool is_code, uint64_t value)
         return elf_refuse(check->reason, FILE_INVALID, "a relocation splits entry %zu of the %s array", index, slots->name);
     }
     if (!is_code) {
-        return elf_refuse(check->reason, FILE_INVALID, "entry %zu of the %s array, address 0x%llx, lies in no executable segment",
+        return elf_refuse(check->reason, FILE_INVALID, "entry %zu of the %s array, address 0x%llx, is no code",
                           index, slots->name, (unsigned long long)value);
     }
     slots->filled[index / 8] = (unsigned char)(slots->filled[index / 8] | 1u << index % 8);

@@ -33,7 +33,7 @@ check_defined(Check *check, const ElfW(Sym) *symbol, size_t index)
     }
     if (type == STT_GNU_IFUNC && !check_is_code(check, symbol->st_value)) {
         return elf_refuse(check->reason, FILE_INVALID,
-                          "symbol %zu is chosen by a function at address 0x%llx, in no executable segment", index,
+                          "symbol %zu is chosen by a function at address 0x%llx, which is no code", index,
                           (unsigned long long)symbol->st_value);
     }
     return FILE_OK;
