@@ -49,7 +49,7 @@ NOT_UNDER_TSAN: dict[str, str] = {
     "test_build.py": "compilers and files: nothing is opened in two threads",
     "test_cli.py": "one command after the other in processes of one thread",
     "test_file_walk.py": "thousands of files, in a C program",
-    "test_fork.py::TestAmidOpens": "glibc's fork may leave its list of libraries locked: as a rule here, else hardly ever",
+    "test_fork.py::TestAmidOpens": "glibc's fork leaves its list of libraries locked, here often",
     "test_header.py": "compilers and files: no code of ours runs",
     "test_header_builds.py": "compilers and files: no code of ours runs",
     "test_leaks.py": "the sanitizer's own memory grows",
