@@ -129,12 +129,17 @@ def write(rows: Sequence[Row], parts: Breakdown, folder: Path) -> None:
     tag, facts = machine.python_tag(), machine.facts()
     data = {"facts": facts, "rows": [row.data() for row in rows], "breakdown": parts}
     (folder / f"{tag}.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    page = f"# Results, CPython {tag}\n\n![ratios](calls-{tag}.png)\n\n" + markdown(rows, facts, parts)
-    (folder / f"{tag}.md").write_text(page, encoding="utf-8")
     for group in ("calls", "opening"):
         chosen = [row for row in rows if row.group == group]
         if chosen:
             plot(chosen, folder / f"{group}-{tag}.png", f"{GROUPS[group]}, CPython {tag}")
+    page = f"# Results, CPython {tag}\n\n{picture(folder, tag)}" + markdown(rows, facts, parts)
+    (folder / f"{tag}.md").write_text(page, encoding="utf-8")
+
+
+def picture(folder: Path, tag: str, under: str = "") -> str:
+    """The line that shows the plot of the calls, if there is one; `under` leads to the folder."""
+    return f"![ratios]({under}calls-{tag}.png)\n\n" if (folder / f"calls-{tag}.png").exists() else ""
 
 
 def loaded(data: dict[str, Any]) -> Row:
@@ -144,8 +149,11 @@ def loaded(data: dict[str, Any]) -> Row:
 
 
 def merged(rows: Sequence[Row], parts: Breakdown) -> tuple[list[Row], Breakdown]:
-    """What results/ has of this Python, with these rows in place of those of the same key."""
-    data = json.loads((RESULTS / f"{machine.python_tag()}.json").read_text(encoding="utf-8"))
+    """What results/ has of this Python, if anything, with these rows in place of those of the same key."""
+    path = RESULTS / f"{machine.python_tag()}.json"
+    if not path.exists():
+        return list(rows), parts
+    data = json.loads(path.read_text(encoding="utf-8"))
     new = {row.key: row for row in rows}
     return [new.get(each["key"]) or loaded(each) for each in data["rows"]], parts or data["breakdown"]
 
@@ -157,8 +165,10 @@ def update_readme() -> None:
         data = json.loads(path.read_text(encoding="utf-8"))
         rows = [loaded(each) for each in data["rows"]]
         link = f"All contestants: [results/{path.stem}.md](results/{path.stem}.md)."
-        parts += [f"### CPython {path.stem}", "", link, "", f"![ratios](results/calls-{path.stem}.png)", ""]
-        parts += [markdown(rows, data["facts"], data["breakdown"], full=False)]
+        parts += [f"### CPython {path.stem}", "", link, ""]
+        parts += [
+            picture(RESULTS, path.stem, "results/") + markdown(rows, data["facts"], data["breakdown"], full=False)
+        ]
     text = README.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
