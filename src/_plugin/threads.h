@@ -184,8 +184,8 @@ once_leave(Once *once)
 #define EXCLUSIVE_END(section)
 #endif
 
-/* forked.c: what has locks that are to be renewed in the child of a fork, linked into whatever that is; zeroed to begin
- * with, and a member of its struct as FORKABLE_MEMBER.  With a GIL, which the forking thread has, nobody is in the middle of anything. */
+/* forked.c: what has locks that are to be renewed in the child of a fork.  It stands in the struct of whatever that is, as
+ * FORKABLE_MEMBER, zeroed to begin with.  With a GIL, which the forking thread has, nobody else has such a lock. */
 #ifdef Py_GIL_DISABLED
 typedef struct Forkable {
     struct Forkable *next, **link;
