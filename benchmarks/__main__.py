@@ -2,18 +2,15 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
-from . import build, callgrind, golang, importing, memory, opening, registry, report, threads
-from .measure import Use, measure, once
-from .operations import OPERATIONS, Operation
+from . import build, callgrind, calls, golang, importing, memory, opening, registry, report, threads
+from .calls import TIMED
 from .rows import Cell, Row
 
-Tables = Mapping[str, Mapping[str, Use]]
 PARTS = ["opening", "importing", "memory", "callgrind", "go", "scaling"]
 SLOW = ["callgrind", "go"]  # parts that a quick run leaves out
-TIMED = [each for each in OPERATIONS if each.way != "scaling"]
 
 
 def options() -> argparse.Namespace:
@@ -24,33 +21,11 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only", metavar="KEYS", help=f"operations and parts: {keys}; nothing in results/ changes")
     parser.add_argument("--contestants", metavar="NAMES", help=",".join(registry.CONTESTANTS))
     parser.add_argument("--rounds", type=int, help="number of rounds: 21, quick 9")
+    parser.add_argument("--processes", type=int, help="for calls, which share the rounds: 7, quick 1")
     parser.add_argument("--block", type=float, help="milliseconds of a block: 5, quick 2")
     parser.add_argument("--merge", action="store_true", help="put the rows of an --only into results/ all the same")
     parser.add_argument("--readme", action="store_true", help="only put results/ into README.md again")
     return parser.parse_args()
-
-
-def checked(operation: Operation, name: str, use: Use) -> bool:
-    """Whether the contestant does what it is timed for; a message if not."""
-    try:
-        result = once(operation, use)
-    except Exception as error:
-        result = error
-    same = isinstance(result, type(operation.expected)) and result == operation.expected
-    right = same or (operation.expected is ... and not isinstance(result, Exception))
-    if not right:
-        print(f"{name}, {operation.key}: left out: gives {result!r}, not {operation.expected!r}", file=sys.stderr)
-    return right
-
-
-def call_row(operation: Operation, tables: Tables, seconds: float, rounds: int) -> Row | None:
-    """The row of an operation; None if nobody can do it."""
-    uses = {name: table[operation.key] for name, table in tables.items() if operation.key in table}
-    uses = {name: use for name, use in uses.items() if checked(operation, name, use)}
-    if not uses:
-        return None
-    found = measure(operation, uses, seconds, rounds)
-    return Row("calls", operation.key, operation.title, "ns", next(iter(uses)), found, operation.target)
 
 
 def show(row: Row) -> Row:
@@ -85,8 +60,9 @@ def measured(chosen: argparse.Namespace) -> list[Row]:
     names = chosen.contestants.split(",") if chosen.contestants else list(registry.CONTESTANTS)
     rounds = chosen.rounds or (9 if chosen.quick else 21)
     seconds = (chosen.block or (2 if chosen.quick else 5)) / 1000
-    tables = registry.load(names)
-    rows = [row for each in TIMED if each.key in keys if (row := call_row(each, tables, seconds, rounds)) and show(row)]
+    processes = chosen.processes or (1 if chosen.quick else 7)
+    timed_keys = [each.key for each in TIMED if each.key in keys]
+    rows = [show(row) for row in calls.rows(names, timed_keys, seconds, rounds, processes)]
     parts: dict[str, Callable[[], list[Row]]] = {
         "opening": lambda: opening.rows(seconds, rounds),
         "importing": lambda: importing.rows(rounds),

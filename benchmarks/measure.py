@@ -134,9 +134,10 @@ def rounds(blocks: Mapping[str, tuple[Block, int]], number: int) -> Iterator[dic
         yield {name: blocks[name][0](blocks[name][1]) / blocks[name][1] for name in order}
 
 
-def measure(operation: Operation, uses: Mapping[str, Use], seconds: float, number: int) -> dict[str, Cell]:
-    """Times `operation` for each contestant. The first one is the limit; "loop" is the empty loop, which is in all.
-    Values are nanoseconds a call.
+def timed(operation: Operation, uses: Mapping[str, Use], seconds: float, number: int) -> list[dict[str, float]]:
+    """Nanoseconds a call of `operation` by contestant, for each round.
+
+    The first one is the limit; "loop" is the empty loop, which is in all.
 
     Args:
         operation: what is timed.
@@ -145,7 +146,7 @@ def measure(operation: Operation, uses: Mapping[str, Use], seconds: float, numbe
         number: of rounds.
     """
     if operation.way in ("busy", "threads"):  # they wait: for a GIL that changes hands every 5 ms, for a nap of 1 ms
-        seconds, number = 20 * seconds, max(5, number // 3)
+        seconds, number = 20 * seconds, max(3, number // 3)
     blocks = {name: block_of(operation, use) for name, use in uses.items()}
     if operation.way == "loop":
         blocks["loop"] = loop(operation, Use({}, "pass"), time.thread_time)
@@ -156,5 +157,9 @@ def measure(operation: Operation, uses: Mapping[str, Use], seconds: float, numbe
         times = list(rounds(counted, number))
     finally:
         gc.enable()
-    times = [{name: each[name] for name in blocks} for each in times]
-    return cells(times, next(iter(uses)), 1e9 / operation.unroll)
+    return [{name: each[name] * 1e9 / operation.unroll for name in blocks} for each in times]
+
+
+def measure(operation: Operation, uses: Mapping[str, Use], seconds: float, number: int) -> dict[str, Cell]:
+    """The cells of what `timed` gives."""
+    return cells(timed(operation, uses, seconds, number), next(iter(uses)))
