@@ -61,8 +61,8 @@ def measured(chosen: argparse.Namespace) -> list[Row]:
     rounds = chosen.rounds or (9 if chosen.quick else 21)
     seconds = (chosen.block or (2 if chosen.quick else 5)) / 1000
     processes = chosen.processes or (1 if chosen.quick else 7)
-    timed_keys = [each.key for each in TIMED if each.key in keys]
-    rows = [show(row) for row in calls.rows(names, timed_keys, seconds, rounds, processes)]
+    timed = any(each.key in keys for each in TIMED)
+    rows = [show(row) for row in calls.rows(names, keys, seconds, rounds, processes)] if timed else []
     parts: dict[str, Callable[[], list[Row]]] = {
         "opening": lambda: opening.rows(seconds, rounds),
         "importing": lambda: importing.rows(rounds),

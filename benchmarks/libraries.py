@@ -27,7 +27,7 @@ def copies(symbols: int, folder: Path, number: int) -> list[Path]:
     """Files of their own, each a plugin of its own name: opening one twice would be a lookup in a table."""
     data = library(symbols).read_bytes()
     assert NAME.encode() in data
-    paths = [folder / f"copy_{symbols}_{i:06}.so" for i in range(number)]
-    for i, path in enumerate(paths):
-        path.write_bytes(data.replace(NAME.encode(), f"example.com/copy-{i + 1:06}".encode()))
+    paths = [folder / f"copy_{symbols}_{i:06}.so" for i in range(1, number + 1)]
+    for i, path in enumerate(paths, 1):
+        path.write_bytes(data.replace(NAME.encode(), f"example.com/copy-{i:06}".encode()))
     return paths

@@ -5,6 +5,7 @@
  * before a colon: "@Fmean:double mean(const double *x, size_t n)".
  * `make fuzz` builds and runs it. */
 #include "../tests/native/own_records.h"
+#include "../tests/native/require.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,15 +14,6 @@
 enum { RECORDS_MAX = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool holds, const char *claim)
-{
-    if (!holds) {
-        fprintf(stderr, "does not hold: %s\n", claim);
-        abort();
-    }
-}
 
 /* A refusal has a reason. */
 static void

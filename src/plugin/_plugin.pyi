@@ -14,7 +14,8 @@ RTLD_LAZY: int
 RTLD_LOCAL: int
 RTLD_GLOBAL: int
 
-# The open plugins of this interpreter, by device and inode and by real path.
+# The open plugins of this interpreter, by device and inode and by real path.  Entries are never removed: a library
+# whose code has run stays mapped.  The dicts are changed by single operations that are atomic with and without the GIL.
 by_file: dict[tuple[int, int], Any]
 by_path: dict[str, Any]
 

@@ -4,19 +4,9 @@
 #define BOTH_WAYS_H
 
 #include "native.h"
+#include "require.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static void
-require(bool holds, const char *claim)
-{
-    if (!holds) {
-        fprintf(stderr, "does not hold: %s\n", claim);
-        abort();
-    }
-}
 
 static void
 require_same(const FileFacts *proven, const Record *record, const Record *in_order)
