@@ -4,7 +4,8 @@
  * stands in parts of one concern each, in src/_plugin/; contracts are in its headers:
  *
  *     native.h    know no Python    format.c elf.c exports.c               a file, before it is mapped
- *     note.h ledger.h               note.c records.c ledger.c entering.c   its manifest
+ *     note.h ledger.h               note.c usual.c records.c ledger.c        its manifest
+ *                                   entering.c
  *     check.h                       check.c segments.c dynamic.c needed.c  is it sound?
  *                                   hashes.c symbols.c versions.c relocs.c slots.c
  *                                   digest.c                               was it stamped so?

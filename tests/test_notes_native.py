@@ -55,6 +55,41 @@ class TestRecords:
 
         assert [name.decode() for name in names] == [name for _, _, _, name, _ in found[1:]]
 
+    @pytest.mark.parametrize("size", [15, 16, 17, 63, 64, 65, 127, 128, 129])
+    def test_usual(self, elf: Driver, build: Build, size: int) -> None:
+        """Wherever a name ends among so many bytes, and whatever is not ASCII: each is found."""
+        texts = {}
+        for i in range(1, size - 2):
+            texts[b"%d" % i + b"n" * (i - len(b"%d" % i))] = b"t" * (size - 2 - i)
+            texts["é".encode() + b"%d" % i] = b"t" * (size - i)
+            texts[b"odd%d" % i] = b"t" * i + "é".encode() + b"t" * (size - i)
+
+        found = elf.records(build(source(header(), *(func(name, text) for name, text in texts.items()))))
+
+        assert [(name.decode(), text.decode()) for name, text in texts.items()] == [x[3:] for x in found[1:]]
+
+    @pytest.mark.parametrize("size", [20, 60, 64, 65, 130, 200])
+    @pytest.mark.parametrize("place", [0, 0.3, 0.99])
+    def test_damage(self, elf: Driver, build: Build, size: int, place: float) -> None:
+        """A NUL too many, none at the end, what is not UTF-8: damage wherever it stands, among many that are sound."""
+        many = [func(b"f%d" % i, b"int f%d(int x)" % i) for i in range(50)]
+        text, name = b"t" * size, b"n" * (1 + int(place * size))
+        at = int(place * size)
+        strings = "a function record is damaged: it does not consist of two strings (a NUL in one?)"
+        bad = {
+            func(b"bad", text[:at] + b"\0" + text[at + 1 :]): strings,
+            note(b"plugin\0", support.FUNC, bytes(8) + name + b"\0" + text): strings,
+            note(b"plugin\0", support.FUNC, bytes(8) + name + text + b"\0"): strings,
+            note(b"plugin\0", support.FUNC, bytes(8) + name + b"\0" + text + b"\0t"): strings,
+            func(b"bad", text[:at] + b"\xff" + text[at + 1 :]): "a function record is not valid UTF-8",
+            func(name[:at] + b"\xff", text): "a function record is not valid UTF-8",
+        }
+
+        for damaged, reason in bad.items():
+            facts = elf.read(build(source(header(), *many, damaged, *many)))
+
+            assert ("INVALID", True) == (facts.status, reason in facts.reason)
+
 
 class TestRepeated:
     """Records that stand in the file more than once."""

@@ -15,25 +15,6 @@
 
 /* ------------------------------------------------------------------ proofs */
 
-#ifdef __SIZEOF_INT128__
-__extension__ typedef unsigned __int128 Wide;
-
-static inline uint64_t
-fold(uint64_t a, uint64_t b)
-{
-    Wide product = (Wide)a * b;
-
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-#else
-static inline uint64_t
-fold(uint64_t a, uint64_t b)
-{
-    a = (a ^ b) * 0x9e3779b97f4a7c15u;
-    return (a ^ a >> 32) * 0xc2b2ae3d27d4eb4fu ^ (b << 29 | b >> 35);
-}
-#endif
-
 static inline uint64_t
 word_at(const unsigned char *at)
 {
@@ -43,35 +24,31 @@ word_at(const unsigned char *at)
     return word;
 }
 
-/* Four lanes of multiplications that do not wait for each other.  It tells apart what was built from what was built
- * anew; who can write to the file as he likes needs no collision. */
+enum { LANES = 8 };                /* multiplications that do not wait for each other */
+
+/* It tells apart what was built from what was built anew; who can write to the file as he likes needs no collision. */
 uint64_t
 ledger_proof(const unsigned char *at, size_t size)
 {
-    uint64_t a = size, b = 0x9e3779b97f4a7c15u, c = 0xc2b2ae3d27d4eb4fu, d = 0x165667b19e3779f9u;
-    unsigned char last[64] = {0};
+    uint64_t lanes[LANES], proof = size;
+    unsigned char last[16 * LANES] = {0};
 
-    for (; size >= 64; size -= 64, at += 64) {
-        a = fold(word_at(at) ^ 0xa0761d6478bd642fu, word_at(at + 8) ^ a);
-        b = fold(word_at(at + 16) ^ 0xe7037ed1a0b428dbu, word_at(at + 24) ^ b);
-        c = fold(word_at(at + 32) ^ 0x8ebc6af09c88c6e3u, word_at(at + 40) ^ c);
-        d = fold(word_at(at + 48) ^ 0x589965cc75374cc3u, word_at(at + 56) ^ d);
+    for (unsigned i = 0; i < LANES; i++) {
+        lanes[i] = NOTE_ODD * (i + 1);
+    }
+    for (; size >= sizeof last; size -= sizeof last, at += sizeof last) {
+        for (unsigned i = 0; i < LANES; i++) {
+            lanes[i] = note_fold(word_at(at + (size_t)16 * i) ^ 0xe7037ed1a0b428dbu, word_at(at + (size_t)16 * i + 8) ^ lanes[i]);
+        }
     }
     memcpy(last, at, size);
-    for (size_t i = 0; i < size; i += 16) {
-        a = fold(word_at(last + i) ^ b, word_at(last + i + 8) ^ a);
+    for (unsigned i = 0; i < LANES; i++) {
+        proof = note_fold(word_at(last + (size_t)16 * i) ^ lanes[i], word_at(last + (size_t)16 * i + 8) ^ proof);
     }
-    return fold(a ^ c, fold(b ^ d, 0xd6e8feb86659fd93u));
+    return proof;
 }
 
 /* ------------------------------------------------------------------ reading */
-
-enum { WAITING = 32 };             /* records that are looked at before they are entered */
-
-typedef struct {
-    Record record;                 /* in the window */
-    uint64_t hash;
-} Waiting;
 
 /* One reading of all notes. */
 typedef struct {
@@ -85,8 +62,6 @@ typedef struct {
     uint64_t window_at;            /* byte of the stretch that it begins with */
     size_t window_size;            /* bytes that it has */
     unsigned char *other;          /* owned: a note that was read again */
-    Waiting waiting[WAITING];
-    size_t waiting_count;
     bool is_full;                  /* more records than the index was made for */
 } Reader;
 
@@ -157,15 +132,22 @@ keep_rare(Reader *reader, uint32_t place)
     return FILE_OK;
 }
 
+/* More would make a search too long. */
+static size_t
+most_records(const Ledger *ledger)
+{
+    return ledger->slots / 8 * 7;
+}
+
 /* A record whose key is new, in the empty slot. */
-static inline FileStatus
+static FileStatus
 enter_new(Reader *reader, size_t slot, uint32_t entry, const Record *record)
 {
     Ledger *ledger = reader->ledger;
 
     ledger->index[slot] = entry;
     reader->facts->record_count++;
-    reader->is_full = reader->facts->record_count > ledger->slots / 8 * 7;
+    reader->is_full = reader->facts->record_count > most_records(ledger);
     reader->facts->has_init = reader->facts->has_init || record->kind == RECORD_INIT;
     if (record->kind == RECORD_FUNC || record->kind == RECORD_VAR || record->kind == RECORD_DOC) {
         return FILE_OK;
@@ -193,18 +175,12 @@ meet(Reader *reader, size_t *slot, const Record *record, bool *is_known)
     return *is_known ? note_unite(&other, record, reader->reason) : FILE_OK;
 }
 
-static inline size_t
-first_slot(const Ledger *ledger, uint64_t hash)
-{
-    return (size_t)(hash >> 32) & (ledger->slots - 1);
-}
-
-static inline FileStatus
+static FileStatus
 enter(Reader *reader, uint32_t place, const Record *record, uint64_t hash)
 {
     const Ledger *ledger = reader->ledger;
     const uint32_t mark = (uint32_t)hash & ~ledger->place_mask;
-    size_t slot = first_slot(ledger, hash);
+    size_t slot = ledger_bucket(ledger, hash);
     uint32_t entry;
 
     while ((entry = ledger->index[slot]) != 0) {
@@ -227,51 +203,48 @@ enter(Reader *reader, uint32_t place, const Record *record, uint64_t hash)
     return enter_new(reader, slot, mark | place, record);
 }
 
-/* Enter the records that wait. */
-static FileStatus
-enter_waiting(Reader *reader)
+/* The place of a byte of the window. */
+static uint32_t
+place_of(const Reader *reader, const unsigned char *at)
 {
-    const uint64_t first = reader->stretch->at + reader->window_at;
-    FileStatus status = FILE_OK;
-
-    for (size_t i = 0; i < reader->waiting_count && status == FILE_OK && !reader->is_full; i++) {
-        const Waiting *waiting = &reader->waiting[i];
-        uint64_t at = first + (size_t)(waiting->record.name - (const char *)reader->window) - NOTE_OWN - 8;
-
-        status = enter(reader, (uint32_t)(at / 4 + 1), &waiting->record, waiting->hash);
-    }
-    reader->waiting_count = 0;
-    return status;
+    return (uint32_t)((reader->stretch->at + reader->window_at + (size_t)(at - reader->window)) / 4 + 1);
 }
 
-/* The next record of the window, or none: `is_end` tells whether it was the last. */
+/* Enter the next notes as far as they are usual. */
+static void
+take_usual(Reader *reader, NoteWalk *walk)
+{
+    size_t *count = &reader->facts->record_count;
+
+    *count += usual_enter(walk, reader->ledger, place_of(reader, reader->window), most_records(reader->ledger) - *count);
+}
+
+/* Enter the next note, whatever it is; `is_end` tells that there is none. */
 static FileStatus
-take_next(Reader *reader, NoteWalk *walk, Waiting *taken, bool *is_end)
+take_next(Reader *reader, NoteWalk *walk, bool *is_end)
 {
     const char *key;
     size_t size;
     Note note;
+    Record record;
     FileStatus status;
 
-    *is_end = false;
-    if (note_usual(walk, &taken->record, &taken->hash)) {
+    *is_end = !note_next(walk, &note, reader->facts);
+    if (*is_end) {
         return FILE_OK;
     }
-    taken->record.name = NULL;
-    *is_end = !note_next(walk, &note, reader->facts);
-    if (!*is_end && walk->rest > 0 && note.desc_size > (size_t)(walk->end - note.desc)) {
+    if (walk->rest > 0 && note.desc_size > (size_t)(walk->end - note.desc)) {
         return elf_refuse(reader->reason, FILE_INVALID, "a note is longer than its segment");      /* it hides what follows */
     }
-    status = *is_end ? FILE_OK : note_take(reader->facts, walk, &note, &taken->record, reader->reason);
-    if (status == FILE_OK && taken->record.name != NULL) {
-        key = note_key(&taken->record, &size);
-        taken->hash = note_hash(taken->record.kind, key, size);
+    status = note_take(reader->facts, walk, &note, &record, reader->reason);
+    if (status != FILE_OK || record.name == NULL) {
+        return status;
     }
-    return status;
+    key = note_key(&record, &size);
+    return enter(reader, place_of(reader, note.desc - NOTE_OWN), &record, note_hash(record.kind, key, size));
 }
 
-/* Take the records that the window has whole, some at a time: while they are looked at, the processor fetches their places
- * in the index, which lie anywhere.  `used` is set to where the rest begins. */
+/* Take the records that the window has whole.  `used` is set to where the rest begins. */
 static FileStatus
 take_window(Reader *reader, size_t *used)
 {
@@ -283,16 +256,8 @@ take_window(Reader *reader, size_t *used)
     bool is_end = false;
 
     while (status == FILE_OK && !reader->is_full && !is_end) {
-        Waiting *next = &reader->waiting[reader->waiting_count];
-
-        status = take_next(reader, &walk, next, &is_end);
-        if (status == FILE_OK && next->record.name != NULL) {
-            __builtin_prefetch(&reader->ledger->index[first_slot(reader->ledger, next->hash)], 1);
-            reader->waiting_count++;
-        }
-        if (status == FILE_OK && (is_end || reader->waiting_count == WAITING)) {
-            status = enter_waiting(reader);
-        }
+        take_usual(reader, &walk);
+        status = take_next(reader, &walk, &is_end);
     }
     *used = (size_t)(walk.at - window);
     return status;
@@ -324,6 +289,7 @@ fill_window(Reader *reader)
         reader->ledger->proofs[(reader->stretch->at + at + i) / BLOCK] = ledger_proof(to + i, size - i < BLOCK ? size - i : BLOCK);
     }
     reader->window_size += size;
+    memset(to + size, 0, NOTE_SLACK);
     return FILE_OK;
 }
 
@@ -361,17 +327,17 @@ read_with(Reader *reader, size_t slots)
     free((void *)(uintptr_t)ledger->header.name);
     free((void *)(uintptr_t)ledger->header.text);
     ledger->header = (Record){.name = NULL};
-    ledger->index = calloc(slots, sizeof *ledger->index);
+    ledger->index = aligned_alloc(sizeof *ledger->index * LEDGER_BUCKET, slots * sizeof *ledger->index);
     ledger->slots = slots;
     ledger->rare_count = 0;
     facts->record_count = facts->digest_count = facts->build_id_size = 0;
     facts->digest_state = DIGEST_NO_ROOM;
     facts->header = NULL;
     facts->has_init = reader->is_full = false;
-    reader->waiting_count = 0;
     if (ledger->index == NULL) {
         return no_memory(reader);
     }
+    memset(ledger->index, 0, slots * sizeof *ledger->index);
     for (size_t i = 0; i < ledger->stretch_count && status == FILE_OK && !reader->is_full; i++) {
         status = read_stretch(reader, &ledger->stretches[i]);
     }

@@ -148,7 +148,7 @@ find(Ledger *ledger, RecordKind kind, const char *name, size_t size, Record *rec
 {
     uint64_t hash = note_hash(kind, name, size);
 
-    for (size_t slot = (size_t)(hash >> 32) & (ledger->slots - 1);; slot = (slot + 1) & (ledger->slots - 1)) {
+    for (size_t slot = ledger_bucket(ledger, hash);; slot = (slot + 1) & (ledger->slots - 1)) {
         uint32_t entry = ledger->index[slot];
 
         if (entry == 0) {

@@ -14,6 +14,7 @@ enum {
 #else
     BLOCK = LEDGER_BLOCK,
 #endif
+    LEDGER_BUCKET = 16,            /* slots of the index that are looked at together; from the next one a search goes on */
 };
 
 /* One segment of notes.  In the ledger each begins at the beginning of a block. */
@@ -34,7 +35,7 @@ struct Ledger {
     unsigned char *bytes;          /* the space, of which PROVEN blocks are filled in; NULL until one is wanted */
     unsigned char *states;         /* BlockState of each block */
     uint64_t *proofs;              /* hash of each block */
-    uint32_t *index;               /* hash table: place, and above it bits of the hash; see place_mask */
+    uint32_t *index;               /* hash table in buckets: place, and above it bits of the hash; see place_mask */
     size_t slots;                  /* a power of two */
     uint32_t place_mask;           /* a place is a note's fourth of a byte plus 1 */
     uint32_t *rare;                /* places of records that are few: types, declarations, init */
@@ -49,6 +50,17 @@ uint64_t ledger_proof(const unsigned char *at, size_t size);
 
 /* The segment that holds this byte of the space. */
 const Stretch *ledger_stretch(const Ledger *ledger, uint64_t at);
+
+/* The slot where a search begins. */
+static inline size_t
+ledger_bucket(const Ledger *ledger, uint64_t hash)
+{
+    return (size_t)(hash >> 32) & (ledger->slots - LEDGER_BUCKET);
+}
+
+/* usual.c: enter notes of functions, variables and documentation as long as they are usual, new, and find room in their bucket; at
+ * most so many.  `place` is that of walk->from.  Returns how many. */
+size_t usual_enter(NoteWalk *walk, const Ledger *ledger, uint32_t place, size_t most);
 
 /* Where the note of a place begins. */
 static inline uint64_t

@@ -6,15 +6,9 @@
 #ifdef __ELF__
 #include <link.h>
 #endif
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 enum {
-    NOTE_HEADER = 12,              /* bytes: namesz, descsz, type */
-    OWNER_SIZE = 7,                /* "plugin", the NUL included; padded to 8 */
     AT_HAND = 128,                 /* bytes, more than a build-id's note has */
-    DESC_MIN = 10,                 /* bytes: two numbers and two empty strings */
     TEXT_SHOWN = 380,              /* bytes of each of two texts in a reason */
     NAME_SHOWN = 100,
 };
@@ -71,42 +65,22 @@ note_is_utf8(const char *text, size_t size)
 
 /* ------------------------------------------------------------------ keys */
 
-/* The upper half is folded into the lower before it is spread: names that differ in their last characters only, which
- * stand there, would fill one stretch of the index. */
-static uint64_t
-mix(uint64_t hash, uint64_t word)
-{
-    hash ^= word;
-    hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u;
-    return hash ^ hash >> 32;
-}
-
-/* Words of eight bytes, the last one overlapping: names are short, and there may be thousands. */
+/* Names are short: most are hashed at once. */
 uint64_t
 note_hash(RecordKind kind, const char *key, size_t size)
 {
-    uint64_t hash = (uint64_t)kind << 32 | (uint32_t)size;
-    uint64_t word;
-    uint32_t half[2];
+    uint64_t words[2] = {0, 0}, hash = kind;
 
-    for (size_t i = 0; i + 8 < size; i += 8) {
-        memcpy(&word, key + i, 8);
-        hash = mix(hash, word);
+    if (size <= sizeof words) {
+        memcpy(words, key, size);
+        return note_hash_short(kind, words, size);
     }
-    if (size >= 8) {
-        memcpy(&word, key + size - 8, 8);
+    for (size_t i = 0; i + sizeof words < size; i += sizeof words) {
+        memcpy(words, key + i, sizeof words);
+        hash = note_fold(words[0] ^ hash, words[1] ^ NOTE_ODD);
     }
-    else if (size >= 4) {
-        memcpy(&half[0], key, 4);
-        memcpy(&half[1], key + size - 4, 4);
-        word = (uint64_t)half[0] << 32 | half[1];
-    }
-    else {
-        word = size == 0 ? 0
-                         : (uint64_t)(unsigned char)key[0] << 16 | (uint64_t)(unsigned char)key[size / 2] << 8
-                               | (unsigned char)key[size - 1];
-    }
-    return mix(hash, word);
+    memcpy(words, key + size - sizeof words, sizeof words);
+    return note_fold(words[0] ^ hash, words[1] ^ NOTE_ODD ^ size);
 }
 
 const char *
@@ -300,93 +274,6 @@ note_again(const unsigned char *note, size_t size, Record *record)
                        word_at(note + NOTE_OWN + 4), name, text + 1};
     return true;
 }
-
-/* ------------------------------------------------------------------ the usual record */
-
-#ifdef __SSE2__
-
-/* A bit for each byte of 64 that is NUL, and one for each that is not ASCII. */
-static void
-look_at(const unsigned char *at, uint64_t *nuls, uint64_t *odd)
-{
-    *nuls = *odd = 0;
-    for (unsigned i = 0; i < 4; i++) {
-        __m128i piece = _mm_loadu_si128((const __m128i *)(const void *)(at + (size_t)16 * i));
-
-        *nuls |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(piece, _mm_setzero_si128())) << 16 * i;
-        *odd |= (uint64_t)(unsigned)_mm_movemask_epi8(piece) << 16 * i;
-    }
-}
-
-/* Whether these bytes are two strings of ASCII and nothing else; then `name_size` is the length of the first. */
-static inline bool
-are_two_strings(const unsigned char *at, size_t size, size_t *name_size)
-{
-    uint64_t nuls, odd, last = (uint64_t)1 << (size - 1) % 64;
-    bool found = false;
-
-    for (size_t from = 0; from + 64 < size; from += 64) {
-        look_at(at + from, &nuls, &odd);
-        if (odd != 0 || (nuls & (nuls - 1)) != 0 || (nuls != 0 && found)) {
-            return false;
-        }
-        if (nuls != 0) {
-            *name_size = from + (size_t)__builtin_ctzll(nuls);
-            found = true;
-        }
-    }
-    look_at(at + (size - 1) / 64 * 64, &nuls, &odd);
-    nuls &= last | (last - 1);
-    odd &= last | (last - 1);
-    if (!found && nuls != 0) {
-        *name_size = (size - 1) / 64 * 64 + (size_t)__builtin_ctzll(nuls);
-        found = nuls != last;
-        nuls &= nuls - 1;
-    }
-    return found && nuls == last && odd == 0;
-}
-
-bool
-note_usual(NoteWalk *walk, Record *record, uint64_t *hash)
-{
-    const unsigned char *at = walk->at;
-    size_t room = (size_t)(walk->end - at), size, name_size = 0;
-    uint32_t kind;
-    uint64_t owner;
-
-    if (room < NOTE_OWN + DESC_MIN || word_at(at) != OWNER_SIZE) {
-        return false;
-    }
-    memcpy(&owner, at + NOTE_HEADER, sizeof owner);
-    size = word_at(at + 4);
-    kind = word_at(at + 8);
-    if (memcmp(&owner, "plugin", OWNER_SIZE) != 0 || size < DESC_MIN || size > room - NOTE_OWN - 3
-        || kind < RECORD_FUNC || kind > RECORD_DOC || kind == RECORD_DECLARE
-        || !are_two_strings(at + NOTE_OWN + 8, size - 8, &name_size) || name_size == 0) {
-        return false;
-    }
-    record->kind = (RecordKind)kind;
-    record->size = word_at(at + NOTE_OWN);
-    record->align = word_at(at + NOTE_OWN + 4);
-    record->name = (const char *)at + NOTE_OWN + 8;
-    record->text = record->name + name_size + 1;
-    *hash = note_hash(record->kind, record->name, name_size);
-    walk->at = at + NOTE_OWN + ((size + 3) & ~(size_t)3);
-    return true;
-}
-
-#else
-
-bool
-note_usual(NoteWalk *walk, Record *record, uint64_t *hash)
-{
-    (void)walk;
-    (void)record;
-    (void)hash;
-    return false;
-}
-
-#endif
 
 /* ------------------------------------------------------------------ any record */
 

@@ -110,11 +110,10 @@ take_records(NoteWalk *walk, FileFacts *facts, size_t *room, char *reason)
 {
     Note note;
     Record record;
-    uint64_t hash;
     FileStatus status = FILE_OK;
 
     while (status == FILE_OK) {
-        if (!note_usual(walk, &record, &hash)) {
+        if (!note_usual(walk, &record)) {
             if (!note_next(walk, &note, facts)) {
                 break;
             }
