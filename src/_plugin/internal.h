@@ -481,7 +481,7 @@ PyObject *library_remember(LibraryObject *library, PyObject *key, PyObject *use)
 /* Raise DeclarationError for a symbol of the library; NULL.  Keeps an exception that is set already. */
 PyObject *library_refuse(LibraryObject *library, const char *symbol, const char *reason);
 
-/* ------------------------------------------------------------------ symbol.c, function.c: Symbol and Function */
+/* ------------------------------------------------------------------ symbol.c, function.c, variable.c: Symbol and its kinds */
 
 #include "symbol.h"
 
@@ -503,9 +503,5 @@ bool tenant_may_call(const LibraryObject *library, const Prototype *prototype, c
 
 PyObject *facts_of_file(PyObject *module, PyObject *arguments);    /* facts(path, shown) */
 PyObject *facts_digest(PyObject *module, PyObject *arguments);     /* digest(path, shown) */
-
-/* ------------------------------------------------------------------ variable.c: a Variable is a SymbolObject */
-
-extern PyType_Spec variable_spec;
 
 #endif

@@ -154,8 +154,7 @@ symbol_new(LibraryObject *library, PyObject *name, void *address, const SymbolFa
     self->name = Py_NewRef(name);
     self->address = address;
     if (type == library->state->variable) {
-        ((VariableObject *)self)->facts = *facts;
-        ((VariableObject *)self)->declaration = declaration != NULL ? *declaration : (Declaration){0};
+        variable_prepare((VariableObject *)self, facts, declaration);
     } else if (declaration != NULL && function_prepare((FunctionObject *)self, declaration) < 0) {
         Py_CLEAR(self);
     }

@@ -12,8 +12,12 @@ typedef struct {
     PyObject *weakrefs;
 } SymbolObject;
 
+/* Numbers that are read, or written, at once. */
+typedef enum { WIDE_NOT, WIDE_INTEGER, WIDE_FLOAT } Wide;
+
 typedef struct {
     SymbolObject symbol;
+    Wide read, written;
     SymbolFacts facts;
     Declaration declaration;       /* its type is NULL for an untyped one; borrowed from the library */
 } VariableObject;
@@ -66,5 +70,12 @@ int function_prepare(FunctionObject *function, const Declaration *declaration);
 
 /* The C function behind every function of a plugin that has no ready-made one. */
 PyObject *symbol_call(PyObject *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
+/* ------------------------------------------------------------------ variable.c */
+
+extern PyType_Spec variable_spec;
+
+/* Fill in what a Variable has beside the Symbol; `declaration` as in symbol_new. */
+void variable_prepare(VariableObject *variable, const SymbolFacts *facts, const Declaration *declaration);
 
 #endif

@@ -27,47 +27,68 @@ spot_of(VariableObject *self)
     };
 }
 
-/* Signed numbers of 8 bytes are read and written with no more than a look at their type. */
-static inline bool
-is_wide(const Type *type, TypeKind kind)
+/* Signed numbers of 8 bytes are read and written with no more than a look at what they are. */
+static Wide
+wide_of(const Type *type)
 {
-    return type != NULL && type->kind == kind && type->size == sizeof(Value) && type->is_signed;
+    bool is_wide = type != NULL && type->size == sizeof(Value) && type->is_signed;
+
+    return is_wide && type->kind == TYPE_INTEGER ? WIDE_INTEGER : is_wide && type->kind == TYPE_FLOAT ? WIDE_FLOAT : WIDE_NOT;
+}
+
+void
+variable_prepare(VariableObject *self, const SymbolFacts *facts, const Declaration *declaration)
+{
+    self->facts = *facts;
+    self->declaration = declaration != NULL ? *declaration : (Declaration){0};
+    self->read = wide_of(self->declaration.type);
+    self->written = facts->writable && self->read != WIDE_NOT && !self->declaration.type->is_const ? self->read : WIDE_NOT;
+}
+
+/* Apart, so that what is short needs no room on the stack. */
+__attribute__((noinline)) static PyObject *
+get_any(VariableObject *self)
+{
+    Spot spot = spot_of(self);
+
+    return require_typed(self, &spot.where) < 0 ? NULL : spot_get(&spot);
+}
+
+__attribute__((noinline)) static int
+set_any(VariableObject *self, PyObject *value)
+{
+    Spot spot = spot_of(self);
+
+    return require_typed(self, &spot.where) < 0 ? -1 : spot_set(&spot, value);
 }
 
 static PyObject *
 Variable_get(PyObject *object, void *closure)
 {
     VariableObject *self = (VariableObject *)object;
-    const Type *type = self->declaration.type;
     Value value;
-    Spot spot;
 
     (void)closure;
-    if (is_wide(type, TYPE_INTEGER) || is_wide(type, TYPE_FLOAT)) {
-        word_copy(&value, self->symbol.address, sizeof value);
-        return type->kind == TYPE_INTEGER ? PyLong_FromLongLong(value.i) : PyFloat_FromDouble(value.d);
+    if (self->read == WIDE_NOT) {
+        return get_any(self);
     }
-    spot = spot_of(self);
-    return require_typed(self, &spot.where) < 0 ? NULL : spot_get(&spot);
+    word_copy(&value, self->symbol.address, sizeof value);
+    return self->read == WIDE_INTEGER ? PyLong_FromLongLong(value.i) : PyFloat_FromDouble(value.d);
 }
 
 static int
 Variable_set(PyObject *object, PyObject *value, void *closure)
 {
     VariableObject *self = (VariableObject *)object;
-    const Type *type = self->declaration.type;
     Value number;
-    Spot spot;
 
     (void)closure;
-    if (value != NULL && self->facts.writable && !(type != NULL && type->is_const) &&
-        ((is_wide(type, TYPE_INTEGER) && fast_integer(value, &number.i)) ||
-         (is_wide(type, TYPE_FLOAT) && fast_double(value, &number.d)))) {
+    if (value != NULL && ((self->written == WIDE_INTEGER && fast_integer(value, &number.i)) ||
+                          (self->written == WIDE_FLOAT && fast_double(value, &number.d)))) {
         word_copy(self->symbol.address, &number, sizeof number);
         return 0;
     }
-    spot = spot_of(self);
-    return require_typed(self, &spot.where) < 0 ? -1 : spot_set(&spot, value);
+    return set_any(self, value);
 }
 
 /* Its memory, as the view of all of it gives it: a number is a view without dimensions. */
