@@ -141,7 +141,7 @@ typedef struct {
  * for a struct's members, which are there once scope_complete has said so. */
 typedef struct Scope Scope;
 
-/* A scope over the records of `facts` (borrowed; may be NULL) for a library whose plain char is signed or not.
+/* A scope over the records of `facts` (borrowed; may be NULL), of which the header is looked at here and never again.
  * NULL when memory is short. */
 Scope *scope_new(const FileFacts *facts);
 void scope_free(Scope *scope);
