@@ -356,10 +356,10 @@ run_init(LibraryObject *library, PyObject *host)
 static PyObject *
 raise_init(LibraryObject *library, PyObject *shown, bool before)
 {
-    const NativeError *failure = registry_failure(library->entry);
+    const Failure failure = registry_failure(library->entry);
 
     return raise_fact(library->state, "init_failed", "(OOOiyO)", shown, library->name, library->version,
-                      (int)failure->code, failure->message, before ? Py_True : Py_False);
+                      (int)failure.code, failure.message, before ? Py_True : Py_False);
 }
 
 static PyObject *

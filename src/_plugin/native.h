@@ -402,7 +402,7 @@ void registry_leave_dlopen(RegistryFrame *frame);
 RegistryStatus registry_initialise(Library *library, char reason[REASON_MAX]);
 
 /* The outcome of init, from the thread that got RUN_INIT, always; ends its open and wakes the waiters.
- * `error` is copied; code 0 is success. */
+ * `error` is copied, where memory is short but for the message; code 0 is success. */
 void registry_initialised(Library *library, const NativeError *error);
 
 /* Take a reserved library's unmarked functions for the interpreters of one GIL, whose number is not negative: false if
@@ -411,6 +411,11 @@ bool registry_hold(Library *library, int64_t gil);
 void registry_let_go(int64_t gil);
 
 /* The remembered outcome of a failed init, which never changes; valid after FAILED and FAILED_BEFORE. */
-const NativeError *registry_failure(const Library *library);
+typedef struct {
+    int32_t code;
+    const char *message;           /* borrowed for ever */
+} Failure;
+
+Failure registry_failure(const Library *library);
 
 #endif
