@@ -11,7 +11,8 @@ import support
 
 PARTS = support.TESTS.parent / "src" / "_plugin"
 CHECK = ["check", "segments", "dynamic", "hashes", "slots", "relocs", "symbols", "versions", "needed"]
-NAMES = ["elf", "format", "digest", "note", "records", "ledger", "entering", "symtab", "exports", "image", *CHECK]
+NAMES = ["elf", "format", "digest", "note", "records", "ledger", "settled", "entering", "symtab", "exports",
+         "image", *CHECK]  # fmt: skip
 SOURCES = [support.TESTS / "native" / "test_elf.c", *(PARTS / f"{name}.c" for name in NAMES)]
 SMALL = ["-DNOTES_KEPT=64", "-DLEDGER_WINDOW=512", "-DLEDGER_BLOCK=64"]  # as the fuzz target: see compare_ways
 FLAGS = [*SMALL, "-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror", "-g", "-O1"]

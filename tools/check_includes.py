@@ -6,7 +6,8 @@ from pathlib import Path
 
 PARTS = Path(__file__).resolve().parent.parent / "src" / "_plugin"
 NATIVE = [
-    *("elf*.c", "image*.c", "note*.c", "records.c", "ledger.c", "entering.c", "digest*.c", "registry*.c", "declare*.c"),
+    *("elf*.c", "image*.c", "note*.c", "records.c", "ledger.c", "entering.c", "settled.c", "digest*.c"),
+    *("registry*.c", "declare*.c"),
     *("format.c", "symtab.c", "exports.c"),
     *("check.c", "segments.c", "dynamic.c", "hashes.c", "relocs.c", "slots.c", "symbols.c", "versions.c"),
     "needed.c",

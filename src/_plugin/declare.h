@@ -146,6 +146,9 @@ typedef struct Scope Scope;
 Scope *scope_new(const FileFacts *facts);
 void scope_free(Scope *scope);
 
+/* Whether nothing was read into it, and no record is in use. */
+bool scope_is_unused(const Scope *scope);
+
 /* Add the host's declarations: all of `text` or, on failure, none of it.  Functions, variables, typedefs,
  * structs, enums and constants; a name that is declared already must be declared alike.
  * Returns 0, or -1 with `reason` filled in. */

@@ -253,7 +253,9 @@ map_library(LibraryObject *library, const char *path, char reason[REASON_MAX])
     } else if (!image_matches(library->handle, &library->facts, reason)) {
         outcome = CHANGED;
     }
-    if (outcome != LOADED) {
+    if (outcome == LOADED) {
+        image_settle(library->handle, &library->facts, scope_is_unused(library->scope));
+    } else {
         registry_abandon(library->entry);
     }
     Py_END_ALLOW_THREADS
@@ -511,6 +513,10 @@ load_library(PyObject *module, PyObject *arguments)
     const char *path;
 
     if (!PyArg_ParseTuple(arguments, "O!yOO", state->library, &library, &path, &shown, &host)) {
+        return NULL;
+    }
+    if (library->facts.is_settled) {
+        PyErr_SetString(PyExc_ValueError, "load() takes what read() gave, once");
         return NULL;
     }
     return load_open(library, path, shown, host);

@@ -421,6 +421,12 @@ scope_new(const FileFacts *facts)
     return scope;
 }
 
+bool
+scope_is_unused(const Scope *scope)
+{
+    return !scope->prepared;
+}
+
 char *
 scope_text(Scope *scope, size_t size)
 {
