@@ -204,6 +204,6 @@ print((malloc_bytes() - before) // (len(sys.argv) - 4))
             source = "\n".join(SOURCE.splitlines()[:1]).replace("plus_0", "plus_%d")
             functions = "\n".join(source % i for i in range(count))
             paths = [build(manifest(functions)) for _ in range(6)]
-            taken.append(int(run_host(self.SCRIPT, os.path.dirname(__file__), *paths, PYTHONMALLOC="malloc")))
+            taken.append(int(run_host(self.SCRIPT, os.path.dirname(__file__), *paths)))
 
         assert abs(taken[1] - taken[0]) < 200 * 20  # bytes: of each record the note alone has 60
