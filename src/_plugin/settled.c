@@ -15,42 +15,58 @@ struct Settled {
     const unsigned char *base;     /* load address; borrowed, like the headers, for as long as the library is mapped */
     const void *headers;           /* ElfW(Phdr) */
     size_t header_count;
+    size_t notes_size;             /* bytes */
     uint64_t headers_proof, notes_proof;
     FileFacts *again;              /* owned, shared: notes, records and index as they were; NULL until they are wanted */
 };
 
-/* ------------------------------------------------------------------ reading again */
+/* ------------------------------------------------------------------ reading again: NULL, or the text of what is lost */
+
+static const char SHORT[] = "\"memory was too short to read it again\"";
 
 /* Who can write to the file changes what is mapped: no number of it is used before all are proven. */
-static bool
+static const char *
 copy_headers(const Settled *settled, FileFacts *again)
 {
     size_t size = settled->header_count * sizeof(ElfW(Phdr));
 
     if (!elf_make_headers(again, settled->header_count)) {
-        return false;
+        return SHORT;
     }
     memcpy(again->headers, settled->headers, size);
-    return ledger_proof(again->headers, size) == settled->headers_proof;
+    return ledger_proof(again->headers, size) == settled->headers_proof ? NULL : LOST;
 }
 
-static bool
+static const char *
 copy_notes(const Settled *settled, FileFacts *again)
 {
     const ElfW(Phdr) *segments = (const void *)again->headers;
-    size_t total = 0;
 
-    for (size_t i = 0; i < again->header_count; i++) {
-        total += elf_note_is_mapped(segments, again->header_count, i) ? (size_t)segments[i].p_filesz : 0;
+    again->notes = malloc(settled->notes_size + NOTE_SLACK);
+    if (again->notes == NULL) {
+        return SHORT;
     }
-    again->notes = malloc(total + NOTE_SLACK);
-    for (size_t i = 0; again->notes != NULL && i < again->header_count; i++) {
+    for (size_t i = 0; i < again->header_count; i++) {
         if (elf_note_is_mapped(segments, again->header_count, i)) {
             memcpy(again->notes + again->notes_size, settled->base + segments[i].p_vaddr, (size_t)segments[i].p_filesz);
             again->notes_size += (size_t)segments[i].p_filesz;
         }
     }
-    return again->notes != NULL && ledger_proof(again->notes, total) == settled->notes_proof;
+    return ledger_proof(again->notes, again->notes_size) == settled->notes_proof ? NULL : LOST;
+}
+
+static const char *
+read_again(const Settled *settled, FileFacts *again)
+{
+    char reason[REASON_MAX];
+    const char *lost = copy_headers(settled, again);
+
+    lost = lost == NULL ? copy_notes(settled, again) : lost;
+    if (lost == NULL && records_parse(again, reason) != FILE_OK) {
+        lost = SHORT;              /* all else it has seen before */
+    }
+    elf_free_headers(again);
+    return lost;
 }
 
 static void
@@ -62,35 +78,19 @@ free_again(FileFacts *again)
     }
 }
 
-static FileFacts *
-read_again(const Settled *settled)
-{
-    FileFacts *again = calloc(1, sizeof *again);
-    char reason[REASON_MAX];
-
-    if (again != NULL
-        && (!copy_headers(settled, again) || !copy_notes(settled, again) || records_parse(again, reason) != FILE_OK)) {
-        free_again(again);
-        again = NULL;
-    }
-    if (again != NULL) {
-        elf_free_headers(again);
-    }
-    return again;
-}
-
-/* Without a lock, which a fork would have to wait for: of several threads that read, one is believed.  NULL if the file was
- * written to since it was read, or if memory is short. */
+/* Without a lock, which a fork would have to wait for: of several threads that read, one is believed.  NULL with `lost`. */
 static const FileFacts *
-facts_again(Settled *settled)
+facts_again(Settled *settled, const char **lost)
 {
-    FileFacts *found = __atomic_load_n(&settled->again, __ATOMIC_ACQUIRE);
-    FileFacts *made = found == NULL ? read_again(settled) : NULL;
+    FileFacts *found = __atomic_load_n(&settled->again, __ATOMIC_ACQUIRE), *made;
 
-    if (made == NULL) {
+    if (found != NULL) {
         return found;
     }
-    if (__atomic_compare_exchange_n(&settled->again, &found, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    made = calloc(1, sizeof *made);
+    *lost = made != NULL ? read_again(settled, made) : SHORT;
+    if (*lost == NULL
+        && __atomic_compare_exchange_n(&settled->again, &found, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
         return made;
     }
     free_again(made);
@@ -100,22 +100,27 @@ facts_again(Settled *settled)
 bool
 settled_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size, Record *record)
 {
-    const FileFacts *again = facts_again(facts->settled);
+    const char *lost;
+    const FileFacts *again = facts_again(facts->settled, &lost);
 
-    if (again == NULL) {
-        *record = (Record){kind, 0, 0, "", LOST};
-        return true;
+    if (again != NULL || memchr(name, '\0', size) != NULL) {
+        return again != NULL && elf_find(again, kind, name, size, record);
     }
-    return elf_find(again, kind, name, size, record);
+    *record = (Record){kind, 0, 0, "", lost};
+    return true;
 }
 
 Records
 settled_records(const FileFacts *facts)
 {
-    static const Record lost = {RECORD_FUNC, 0, 0, LOST, LOST};
-    const FileFacts *again = facts_again(facts->settled);
+    static const Record written_to = {RECORD_FUNC, 0, 0, LOST, LOST}, too_large = {RECORD_FUNC, 0, 0, SHORT, SHORT};
+    const char *lost;
+    const FileFacts *again = facts_again(facts->settled, &lost);
 
-    return again != NULL ? elf_records(again, false) : (Records){&lost, 1};
+    if (again != NULL) {
+        return elf_records(again, false);
+    }
+    return (Records){lost == SHORT ? &too_large : &written_to, 1};
 }
 
 /* ------------------------------------------------------------------ settling */
@@ -129,7 +134,7 @@ let_go(FileFacts *facts, const void *headers, const unsigned char *base)
     if (settled == NULL) {
         return;
     }
-    *settled = (Settled){base, headers, facts->header_count,
+    *settled = (Settled){base, headers, facts->header_count, facts->notes_size,
                          ledger_proof(facts->headers, facts->header_count * sizeof(ElfW(Phdr))),
                          ledger_proof(facts->notes, facts->notes_size), NULL};
     free(facts->notes);
