@@ -16,6 +16,7 @@ NAMES = ["elf", "format", "digest", "note", "records", "ledger", "settled", "ent
 SOURCES = [support.TESTS / "native" / "test_elf.c", *(PARTS / f"{name}.c" for name in NAMES)]
 SMALL = ["-DNOTES_KEPT=64", "-DLEDGER_WINDOW=512", "-DLEDGER_BLOCK=64"]  # as the fuzz target: see compare_ways
 FLAGS = [*SMALL, "-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror", "-g", "-O1"]
+WRAPPED = ["-Wl,--wrap=malloc", "-Wl,--wrap=calloc"]  # see settled_ways.h
 TIMEOUT = 120  # seconds
 UNDERSTAND = 0x80000000
 
@@ -41,7 +42,9 @@ class Driver:
         flags = [f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"] if sanitize else []
         if sanitize:
             self.require(folder, flags)
-        support.run(*support.compiler_command(), *FLAGS, *flags, "-I", PARTS, *SOURCES, "-o", self.program, "-ldl")
+        support.run(
+            *support.compiler_command(), *FLAGS, *flags, "-I", PARTS, *SOURCES, "-o", self.program, "-ldl", *WRAPPED
+        )
 
     @staticmethod
     def require(folder: Path, flags: list[str]) -> None:

@@ -71,7 +71,8 @@ class TestFirst:
         """Threads that are the first, all at once, see the same."""
         for _ in range(10):
             p = plugin.open(build(manifest(SOURCE)))
-            gate, found = threading.Barrier(8), {}
+            gate = threading.Barrier(8)
+            found: dict[int, tuple[int, int]] = {}
 
             def look(number, p=p, gate=gate, found=found):
                 gate.wait()

@@ -6,6 +6,7 @@
 #endif
 
 #include "both_ways.h"
+#include "settled_ways.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -160,25 +161,6 @@ load(const char *path)
 
     require(handle != NULL, "dlopen");
     return handle;
-}
-
-/* What was let go of is read again as it was. */
-static void
-compare_settled(const char *path, void *handle, bool is_unused)
-{
-    FileFacts kept, facts;
-    char reason[REASON_MAX];
-
-    require(elf_read(path, &kept, reason) == FILE_OK && elf_read(path, &facts, reason) == FILE_OK, reason);
-    require(image_matches(handle, &facts, reason) == 1, reason);
-    image_settle(handle, &facts, is_unused);
-    require(facts.headers == NULL && (facts.notes == NULL) == (is_unused || kept.record_count == 0), "it is let go of");
-    require(elf_records(&facts, false).count == kept.record_count, "as many records");
-    for (size_t i = 0; i < kept.record_count; i++) {
-        require_same(&facts, &kept.records[i], &elf_records(&facts, false).items[i]);
-    }
-    elf_free(&facts);
-    elf_free(&kept);
 }
 
 /* Whether `loaded` is, in memory, what `path` is on disk. */
