@@ -95,7 +95,6 @@ set_names(LibraryObject *library, const Source *source)
     library->name = decode(name != NULL && *name != '\0' ? name : base != NULL ? base + 1 : path);
     library->version = facts->header != NULL ? decode(facts->header->text) : Py_NewRef(Py_None);
     library->found = PyDict_New();
-    library->symbols = PyDict_New();
     library->scope = scope_new(facts);
     if (library->scope == NULL) {
         PyErr_NoMemory();
