@@ -104,7 +104,7 @@ clean:  ## remove everything that was made
 FUZZ_FLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I src/_plugin
 # Nearly all manifests are large ones then, and are read in small pieces.
 file_fuzz_FLAGS := -DNOTES_KEPT=64 -DLEDGER_WINDOW=512 -DLEDGER_BLOCK=64
-file_fuzz_PARTS := elf format digest note usual records ledger entering symtab exports check segments dynamic hashes slots relocs symbols versions needed
+file_fuzz_PARTS := elf format digest note usual records ledger entering settled symtab exports check segments dynamic hashes slots relocs symbols versions needed
 declare_fuzz_PARTS := lex type specify rules declare entry naming pattern scope declared hosted key
 
 .SECONDEXPANSION:

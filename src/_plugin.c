@@ -6,6 +6,7 @@
  *     native.h    know no Python    format.c elf.c exports.c               a file, before it is mapped
  *     note.h ledger.h               note.c usual.c records.c ledger.c        its manifest
  *                                   entering.c
+ *                                   settled.c                              and what is kept of it
  *     check.h                       check.c segments.c dynamic.c needed.c  is it sound?
  *                                   hashes.c symbols.c versions.c relocs.c slots.c
  *                                   digest.c                               was it stamped so?

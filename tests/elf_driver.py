@@ -11,12 +11,13 @@ import support
 
 PARTS = support.TESTS.parent / "src" / "_plugin"
 CHECK = ["check", "segments", "dynamic", "hashes", "slots", "relocs", "symbols", "versions", "needed"]
-NOTES = ["note", "usual", "records", "ledger", "entering"]
+NOTES = ["note", "usual", "records", "ledger", "entering", "settled"]
 NAMES = ["elf", "format", "digest", "symtab", "exports", "image", *NOTES, *CHECK]
 SOURCES = [support.TESTS / "native" / "test_elf.c", *(PARTS / f"{name}.c" for name in NAMES)]
 SMALL = ["-DNOTES_KEPT=64", "-DLEDGER_WINDOW=512", "-DLEDGER_BLOCK=64"]  # as the fuzz target: see compare_ways
 FLAGS = [*SMALL, "-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror", "-g", "-O1"]
 PORTABLE = ["-U__SSE2__"]  # as on other processors
+WRAPPED = ["-Wl,--wrap=malloc", "-Wl,--wrap=calloc"]  # see settled_ways.h
 TIMEOUT = 120  # seconds
 UNDERSTAND = 0x80000000
 
@@ -42,7 +43,9 @@ class Driver:
         flags = [f"-fsanitize={sanitize}", "-fno-sanitize-recover=all", *PORTABLE] if sanitize else []
         if sanitize:
             self.require(folder, flags)
-        support.run(*support.compiler_command(), *FLAGS, *flags, "-I", PARTS, *SOURCES, "-o", self.program, "-ldl")
+        support.run(
+            *support.compiler_command(), *FLAGS, *flags, "-I", PARTS, *SOURCES, "-o", self.program, "-ldl", *WRAPPED
+        )
 
     @staticmethod
     def require(folder: Path, flags: list[str]) -> None:

@@ -45,6 +45,7 @@ def cases(case, failing, path, raw):
     case("plain", "open", _plugin.plain, plugin.Plugin, path["leaks.so"])
     for real in (os.path.realpath(each["leaks.so"]) for each in (path, raw)):
         case("plain", f"new {real!a}", as_if_new, real)
+        case("plain", f"used {real!a}", lambda real=real: as_if_new(real).lookup("NewDriver"))
     for odd in (os.path.realpath(path["leaks.so"]), "/missing", "/", "/proc/self/exe", "\ud800"):
         case("plain", ascii(odd), as_if_new, odd, keep_names=True)
     for name in ("text.so", "init.so", "taken.so"):

@@ -98,6 +98,10 @@ class TestFailure:
         """A message without a NUL is kept with one."""
         play("failure_unended")
 
+    def test_memory(self, play: Play) -> None:
+        """Where memory is too short for the message, the failure and its code are remembered all the same."""
+        play("failure_memory")
+
 
 class TestName:
     """A plugin name belongs to one file."""

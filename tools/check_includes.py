@@ -7,7 +7,7 @@ from pathlib import Path
 PARTS = Path(__file__).resolve().parent.parent / "src" / "_plugin"
 NATIVE = [
     *("elf*.c", "image*.c", "digest*.c", "registry*.c", "declare*.c", "format.c", "symtab.c", "exports.c"),
-    *("note*.c", "usual.c", "records.c", "ledger.c", "entering.c"),
+    *("note*.c", "usual.c", "records.c", "ledger.c", "entering.c", "settled.c"),
     *("check.c", "segments.c", "dynamic.c", "hashes.c", "relocs.c", "slots.c", "symbols.c", "versions.c"),
     "needed.c",
 ]

@@ -141,10 +141,13 @@ typedef struct {
  * for a struct's members, which are there once scope_complete has said so. */
 typedef struct Scope Scope;
 
-/* A scope over the records of `facts` (borrowed; may be NULL) for a library whose plain char is signed or not.
+/* A scope over the records of `facts` (borrowed; may be NULL), of which the header is looked at here and never again.
  * NULL when memory is short. */
 Scope *scope_new(const FileFacts *facts);
 void scope_free(Scope *scope);
+
+/* Whether nothing was read into it, and no record is in use. */
+bool scope_is_unused(const Scope *scope);
 
 /* Add the host's declarations: all of `text` or, on failure, none of it.  Functions, variables, typedefs,
  * structs, enums and constants; a name that is declared already must be declared alike.

@@ -162,6 +162,7 @@ int
 scope_each(Scope *scope, int (*visit)(void *context, const char *name, RecordKind kind), void *context)
 {
     Records records = scope->facts != NULL ? elf_records(scope->facts, false) : (Records){NULL, 0};
+    Tables *tables;
     int stop = 0;
 
     for (size_t i = 0; i < records.count && stop == 0; i++) {
@@ -171,8 +172,9 @@ scope_each(Scope *scope, int (*visit)(void *context, const char *name, RecordKin
             stop = visit(context, record->name, record->kind);
         }
     }
-    for (size_t i = 0; i < BUCKETS; i++) {
-        const Entry *entry = __atomic_load_n(&scope->names[i], __ATOMIC_ACQUIRE);
+    tables = scope_tables(scope);
+    for (size_t i = 0; tables != NULL && i < BUCKETS; i++) {
+        const Entry *entry = __atomic_load_n(&tables->names[i], __ATOMIC_ACQUIRE);
 
         for (; entry != NULL && stop == 0; entry = entry->next) {
             if (entry->kind == ENTRY_DECLARATION && !entry->declaration.recorded) {
@@ -202,6 +204,7 @@ static const Declaration *
 find_destructor(Scope *scope, const char *name)
 {
     Records records = scope->facts != NULL ? elf_records(scope->facts, false) : (Records){NULL, 0};
+    const Tables *tables;
 
     for (size_t i = 0; i < records.count; i++) {
         const Record *record = &records.items[i];
@@ -215,8 +218,9 @@ find_destructor(Scope *scope, const char *name)
             }
         }
     }
-    for (size_t i = 0; i < BUCKETS; i++) {
-        for (Entry *entry = scope->names[i]; entry != NULL; entry = entry->next) {
+    tables = scope_tables(scope);
+    for (size_t i = 0; tables != NULL && i < BUCKETS; i++) {
+        for (Entry *entry = tables->names[i]; entry != NULL; entry = entry->next) {
             if (entry->kind == ENTRY_DECLARATION && entry->failure == NULL && destroys(&entry->declaration, name)) {
                 return &entry->declaration;
             }

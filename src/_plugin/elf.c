@@ -219,6 +219,7 @@ void
 elf_free(FileFacts *facts)
 {
     ledger_free(facts->ledger);
+    settled_free(facts->settled);
     free(facts->headers);
     free(facts->notes);
     free(facts->records);
@@ -250,6 +251,28 @@ read_header(ElfFile *file, ElfW(Ehdr) *header, char reason[REASON_MAX])
     return status;
 }
 
+bool
+elf_make_headers(FileFacts *facts, size_t count)
+{
+    size_t size = count * sizeof(ElfW(Phdr));
+
+    facts->headers = malloc(size + BLANKS_MAX * sizeof *facts->digest_records);
+    if (facts->headers != NULL) {
+        facts->header_count = count;
+        facts->digest_records = (void *)(facts->headers + size);
+    }
+    return facts->headers != NULL;
+}
+
+void
+elf_free_headers(FileFacts *facts)
+{
+    free(facts->headers);
+    facts->headers = NULL;
+    facts->digest_records = NULL;
+    facts->header_count = facts->digest_count = 0;
+}
+
 static FileStatus
 read_headers(ElfFile *file, const ElfW(Ehdr) *header, FileFacts *facts, char reason[REASON_MAX])
 {
@@ -262,11 +285,9 @@ read_headers(ElfFile *file, const ElfW(Ehdr) *header, FileFacts *facts, char rea
         return elf_refuse(reason, FILE_INVALID, "has %u program headers of %u bytes: expected at most %d of %zu bytes",
                           (unsigned)header->e_phnum, (unsigned)header->e_phentsize, HEADERS_MAX, sizeof(ElfW(Phdr)));
     }
-    facts->headers = malloc(size);
-    if (facts->headers == NULL) {
+    if (!elf_make_headers(facts, header->e_phnum)) {
         return system_refused(facts, ENOMEM);
     }
-    facts->header_count = header->e_phnum;
     if (!elf_pread(file, header->e_phoff, facts->headers, size)) {
         return elf_refuse(reason, FILE_INVALID, "truncated: the program headers end after the file");
     }
@@ -396,6 +417,7 @@ elf_notes(ElfFile *file, FileFacts *facts, bool lightly, char reason[REASON_MAX]
     bool constant;
     FileStatus status = measure_notes(file, facts, &total, &constant, reason);
 
+    facts->notes_stay = status == FILE_OK && constant;
     if (status == FILE_OK && lightly && constant && total > NOTES_KEPT && total <= NOTES_PROVEN) {
         status = ledger_read(file, facts, reason);
         if (status != FILE_INVALID && status != FILE_INCOMPATIBLE) {

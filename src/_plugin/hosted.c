@@ -20,6 +20,8 @@ copy_scope(const Scope *scope)
     Scope *copy = scope_new(scope->facts);
 
     if (copy != NULL) {
+        copy->abi = scope->abi;
+        copy->char_is_signed = scope->char_is_signed;
         scope_prepare(copy);
     }
     for (HostText *text = scope->first; text != NULL && copy != NULL; text = text->next) {
@@ -71,7 +73,9 @@ accept_text(Scope *scope, const char *text, char reason[REASON_MAX], Reading rea
     kept->next = NULL;
     *scope->last = kept;
     scope->last = &kept->next;
-    memset(scope->types, 0, sizeof scope->types);  /* their names may have a meaning now */
+    if (scope->tables != NULL) {
+        memset(scope->tables->types, 0, sizeof scope->tables->types);      /* their names may have a meaning now */
+    }
     pattern_forget(&scope->patterns);
     return 0;
 }
@@ -111,11 +115,13 @@ scope_declare(Scope *scope, const char *text, char reason[REASON_MAX])
 static void
 keep_type(Scope *scope, const char *text, const Declaration *declaration)
 {
-    Entry **bucket = &scope->types[scope_bucket(text, strlen(text)) % FEW_BUCKETS];
+    Tables *tables = scope_make_tables(scope);
     Entry *entry = arena_alloc(&scope->arena, sizeof *entry);
     char *copy = arena_alloc(&scope->arena, strlen(text) + 1);
 
-    if (entry != NULL && copy != NULL) {
+    if (tables != NULL && entry != NULL && copy != NULL) {
+        Entry **bucket = &tables->types[scope_bucket(text, strlen(text)) % FEW_BUCKETS];
+
         *entry = (Entry){.kind = ENTRY_DECLARATION, .name = strcpy(copy, text), .declaration = *declaration, .next = *bucket};
         *bucket = entry;
     }
@@ -124,9 +130,10 @@ keep_type(Scope *scope, const char *text, const Declaration *declaration)
 static int
 find_type(Scope *scope, const char *text, Declaration *declaration, char reason[REASON_MAX])
 {
+    const size_t bucket = scope_bucket(text, strlen(text)) % FEW_BUCKETS;
     Scope *trial;
 
-    for (const Entry *entry = scope->types[scope_bucket(text, strlen(text)) % FEW_BUCKETS]; entry != NULL; entry = entry->next) {
+    for (const Entry *entry = scope->tables != NULL ? scope->tables->types[bucket] : NULL; entry != NULL; entry = entry->next) {
         if (strcmp(entry->name, text) == 0) {
             *declaration = entry->declaration;
             return 0;

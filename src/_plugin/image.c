@@ -150,6 +150,17 @@ image_matches(void *handle, FileFacts *facts, char reason[REASON_MAX])
     return 1;
 }
 
+void
+image_settle(void *handle, FileFacts *facts, bool is_unused)
+{
+    char reason[REASON_MAX];
+    Image image;
+
+    if (find_image(handle, &image, reason)) {
+        settled_make(facts, image.headers, in_memory(&image, 0), is_unused);
+    }
+}
+
 /* ------------------------------------------------------------------ the symbol table in memory */
 
 /* A table that the dynamic section names.  Some C libraries relocate these pointers in place, others do not: the one
@@ -297,6 +308,14 @@ image_matches(void *handle, FileFacts *facts, char reason[REASON_MAX])
     (void)facts;
     (void)reason;
     return 1;
+}
+
+void
+image_settle(void *handle, FileFacts *facts, bool is_unused)
+{
+    (void)handle;
+    (void)is_unused;
+    facts->is_settled = true;
 }
 
 int

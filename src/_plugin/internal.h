@@ -449,7 +449,7 @@ struct LibraryObject {
     PyObject *name;                /* str */
     PyObject *version;             /* str or None */
     PyObject *found;               /* dict: name -> what lookup gives */
-    PyObject *symbols;             /* dict: name -> Symbol, but for the functions that `found` leads to */
+    PyObject *symbols;             /* shared: dict: name -> Symbol, but for functions that `found` leads to; NULL at first */
     PyObject *kept;                /* dict of what the plugin was given and keeps, or NULL */
     PyObject *pending;             /* list of struct types that are being made, under state->making; or NULL */
     unsigned declared;             /* shared: how often the host has declared something */

@@ -19,9 +19,6 @@
 
 enum { MAPPED_SEEN = 4 };          /* of the rarer records, whose blocks are looked at when the library is mapped */
 
-/* No declaration begins so, and whoever refuses it shows it. */
-static const char LOST[] = "\"the file was written to since it was opened\"";
-
 /* Guards every ledger that an opener has been given. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;

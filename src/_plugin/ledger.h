@@ -1,4 +1,5 @@
-/* What ledger.c and entering.c share: how a large manifest is kept.  Why it is kept so, ledger.c tells. */
+/* What ledger.c and entering.c share: how a large manifest is kept.  Why it is kept so, ledger.c tells.  settled.c proves
+ * small ones in the same way. */
 #ifndef PLUGIN_LEDGER_H
 #define PLUGIN_LEDGER_H
 
@@ -16,6 +17,9 @@ enum {
 #endif
     LEDGER_BUCKET = 16,            /* slots of the index that are looked at together; from the next one a search goes on */
 };
+
+/* The text of a record that is not what it was.  No declaration begins so, and whoever refuses it shows it. */
+#define LOST "\"the file was written to since it was opened\""
 
 /* One segment of notes.  In the ledger each begins at the beginning of a block. */
 typedef struct {

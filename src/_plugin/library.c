@@ -106,23 +106,25 @@ remember(LibraryObject *library, PyObject *dict, PyObject *key, PyObject *made, 
 static int
 known_use(const LibraryObject *library, PyObject *name, PyObject **use)
 {
+    PyObject *symbols = SHARED_LOAD(library->symbols);
     int known = dict_get(library->found, name, use);
 
     if (known > 0 && PyCFunction_Check(*use)) {
         return 1;
     }
     Py_CLEAR(*use);
-    return known < 0 ? -1 : dict_get(library->symbols, name, use);
+    return known < 0 ? -1 : symbols != NULL ? dict_get(symbols, name, use) : 0;
 }
 
 /* Remember the symbol that was made (taken over), as `remember` does: a function by what lookup gives for it. */
 static PyObject *
 remember_symbol(LibraryObject *library, PyObject *name, PyObject *made, unsigned declared)
 {
-    PyObject *use = symbol_new_use(made), *dict = use == made ? library->symbols : library->found;
+    PyObject *use = symbol_new_use(made), *dict = use == made ? retain_made(&library->symbols) : library->found;
 
     Py_DECREF(made);
-    if (use == NULL) {
+    if (use == NULL || dict == NULL) {
+        Py_XDECREF(use);
         return NULL;
     }
     if (use != made) {
@@ -319,13 +321,13 @@ forget(const LibraryObject *self, PyObject *dict, PyObject *name)
 static int
 forget_untyped(LibraryObject *self)
 {
-    PyObject *names = PyDict_Keys(self->symbols);
-    int failed = names == NULL ? -1 : 0;
+    PyObject *symbols = SHARED_LOAD(self->symbols), *names = symbols != NULL ? PyDict_Keys(symbols) : NULL;
+    int failed = names == NULL && symbols != NULL ? -1 : 0;
 
-    for (Py_ssize_t i = 0; failed == 0 && i < PyList_GET_SIZE(names); i++) {
+    for (Py_ssize_t i = 0; names != NULL && failed == 0 && i < PyList_GET_SIZE(names); i++) {
         PyObject *name = PyList_GET_ITEM(names, i);
 
-        failed = forget(self, self->symbols, name) < 0 ? -1 : forget(self, self->found, name);
+        failed = forget(self, symbols, name) < 0 ? -1 : forget(self, self->found, name);
     }
     Py_XDECREF(names);
     return failed;

@@ -95,7 +95,6 @@ set_names(LibraryObject *library, const Source *source)
     library->name = decode(name != NULL && *name != '\0' ? name : base != NULL ? base + 1 : path);
     library->version = facts->header != NULL ? decode(facts->header->text) : Py_NewRef(Py_None);
     library->found = PyDict_New();
-    library->symbols = PyDict_New();
     library->scope = scope_new(facts);
     if (library->scope == NULL) {
         PyErr_NoMemory();
@@ -253,7 +252,9 @@ map_library(LibraryObject *library, const char *path, char reason[REASON_MAX])
     } else if (!image_matches(library->handle, &library->facts, reason)) {
         outcome = CHANGED;
     }
-    if (outcome != LOADED) {
+    if (outcome == LOADED) {
+        image_settle(library->handle, &library->facts, scope_is_unused(library->scope));
+    } else {
         registry_abandon(library->entry);
     }
     Py_END_ALLOW_THREADS
@@ -356,10 +357,10 @@ run_init(LibraryObject *library, PyObject *host)
 static PyObject *
 raise_init(LibraryObject *library, PyObject *shown, bool before)
 {
-    const NativeError *failure = registry_failure(library->entry);
+    const Failure failure = registry_failure(library->entry);
 
     return raise_fact(library->state, "init_failed", "(OOOiyO)", shown, library->name, library->version,
-                      (int)failure->code, failure->message, before ? Py_True : Py_False);
+                      (int)failure.code, failure.message, before ? Py_True : Py_False);
 }
 
 static PyObject *
@@ -511,6 +512,10 @@ load_library(PyObject *module, PyObject *arguments)
     const char *path;
 
     if (!PyArg_ParseTuple(arguments, "O!yOO", state->library, &library, &path, &shown, &host)) {
+        return NULL;
+    }
+    if (library->facts.is_settled) {
+        PyErr_SetString(PyExc_ValueError, "load() takes what read() gave, once");
         return NULL;
     }
     return load_open(library, path, shown, host);

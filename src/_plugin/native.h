@@ -42,7 +42,7 @@ typedef enum {
 
 #define RECORD_MUST_UNDERSTAND 0x80000000u   /* flag in n_type: refuse the file if the kind is unknown, do not skip */
 
-/* One record.  Everything is borrowed from the FileFacts that it stands in. */
+/* One record.  Everything is borrowed from the FileFacts that it stands in, until elf_free or settled_make. */
 typedef struct {
     RecordKind kind;
     uint32_t size;                 /* bytes; of a header: ABI major << 16 | HEADER_STAMPED or not | minor */
@@ -90,7 +90,7 @@ typedef struct {
 typedef struct {
     FileIdentity identity;
     int error;                     /* errno, with FILE_ERRNO */
-    unsigned char *headers;        /* owned: the program headers as read */
+    unsigned char *headers;        /* owned: the program headers as read; NULL once settled */
     size_t header_count;
     unsigned char *notes;          /* owned: the PT_NOTE segments, one after the other */
     size_t notes_size;             /* bytes */
@@ -99,14 +99,17 @@ typedef struct {
     uint32_t *index;               /* owned: hash table of records by kind and name */
     size_t index_size;             /* a power of two, or 0 */
     struct Ledger *ledger;         /* owned: of a large manifest, instead of notes, records and index; see ledger.c */
-    const Record *header;          /* borrowed; NULL for a library without a manifest */
-    char *soname;                  /* owned; NULL if none */
+    struct Settled *settled;       /* owned: instead of those too, when they were let go of; see settled.c */
+    const Record *header;          /* borrowed; NULL for a library without a manifest, and where it was let go of */
+    char *soname;                  /* owned; NULL if none, and once settled */
     unsigned char build_id[64];
     size_t build_id_size;          /* bytes; 0 if none */
     bool has_init;                 /* a RECORD_INIT stands in the file */
+    bool notes_stay;               /* they are mapped where nobody writes to */
+    bool is_settled;
     DigestState digest_state;
     uint32_t digest;               /* if stamped */
-    Blank digest_records[BLANKS_MAX];  /* the two numbers of each */
+    Blank *digest_records;         /* the two numbers of each: in the memory of `headers`, behind them */
     size_t digest_count;
     Blank build_id_place;          /* size 0 if none */
 } FileFacts;
@@ -202,6 +205,10 @@ bool elf_note_is_mapped(const void *headers, size_t count, size_t index);
 /* The second half of elf_read but for the digest: notes into records; `lightly` as elf_read_open. */
 FileStatus elf_notes(ElfFile *file, FileFacts *facts, bool lightly, char reason[REASON_MAX]);
 
+/* Room for program headers and what goes with them, or false; and its end. */
+bool elf_make_headers(FileFacts *facts, size_t count);
+void elf_free_headers(FileFacts *facts);
+
 /* Fill in `reason` and return `status`. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
@@ -280,6 +287,20 @@ void ledger_free(Ledger *ledger);
  * anything is declared, so that it is registered first. */
 void ledger_watch_forks(void);
 
+/* ------------------------------------------------------------------ settled.c: what stays of a small one */
+
+typedef struct Settled Settled;
+
+/* The library is mapped as it was read, and stays so: `headers` are the loader's, `base` is its load address.  Let go of what
+ * was of use until now; if no record is in use, of the records too, which are read again when one is wanted. */
+void settled_make(FileFacts *facts, const void *headers, const unsigned char *base, bool is_unused);
+
+/* elf_find and elf_records of such a manifest; any thread may call them at any time. */
+bool settled_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size, Record *record);
+Records settled_records(const FileFacts *facts);
+
+void settled_free(Settled *settled);
+
 /* ------------------------------------------------------------------ image.c: the library, once it is mapped */
 
 typedef enum {
@@ -299,6 +320,9 @@ typedef struct {
 /* Whether the mapped headers and notes behind `handle` equal those that were read from the file; of a large manifest
  * what names the file, and each record when it is used.  Returns 1, or 0 with `reason` filled in.  On systems without ELF always 1. */
 int image_matches(void *handle, FileFacts *facts, char reason[REASON_MAX]);
+
+/* When it does: see settled_make. */
+void image_settle(void *handle, FileFacts *facts, bool is_unused);
 
 /* What the library's own symbol table says of `name`, whose address dlsym gave.
  * Returns 0 with `facts` filled in, or -1 with `reason`: the symbol belongs to another library (which is
@@ -402,7 +426,7 @@ void registry_leave_dlopen(RegistryFrame *frame);
 RegistryStatus registry_initialise(Library *library, char reason[REASON_MAX]);
 
 /* The outcome of init, from the thread that got RUN_INIT, always; ends its open and wakes the waiters.
- * `error` is copied; code 0 is success. */
+ * `error` is copied, where memory is short but for the message; code 0 is success. */
 void registry_initialised(Library *library, const NativeError *error);
 
 /* Take a reserved library's unmarked functions for the interpreters of one GIL, whose number is not negative: false if
@@ -411,6 +435,11 @@ bool registry_hold(Library *library, int64_t gil);
 void registry_let_go(int64_t gil);
 
 /* The remembered outcome of a failed init, which never changes; valid after FAILED and FAILED_BEFORE. */
-const NativeError *registry_failure(const Library *library);
+typedef struct {
+    int32_t code;
+    const char *message;           /* borrowed for ever */
+} Failure;
+
+Failure registry_failure(const Library *library);
 
 #endif

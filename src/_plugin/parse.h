@@ -283,8 +283,14 @@ const Declaration *declared_find(Scope *scope, const char *name, char reason[REA
 
 enum {
     BUCKETS = 128,                 /* of names: a power of two, like the other */
-    FEW_BUCKETS = 16,              /* of tags and of types: a plugin has fewer, and each open plugin has these tables */
+    FEW_BUCKETS = 16,              /* of tags and of types: a plugin has fewer */
 };
+
+/* What was entered by name.  Most plugins never have these: functions that are declared alike are patterns. */
+typedef struct {
+    Entry *names[BUCKETS], *tags[FEW_BUCKETS];
+    Entry *types[FEW_BUCKETS];     /* what scope_read_type read, by its text: to ask again costs no memory */
+} Tables;
 
 /* A text of the host's that was accepted, and how it was read. */
 typedef struct HostText HostText;
@@ -295,17 +301,18 @@ struct HostText {
 };
 
 /* Changed and walked under scope_lock alone, but for the names: entries are complete when they are put in front of a
- * bucket, and never leave it. */
+ * bucket, and never leave it; the tables are empty when they are published. */
 struct Scope {
     const FileFacts *facts;        /* borrowed; NULL without a file */
+    uint32_t abi;                  /* of the header record, likewise below: see scope_abi */
+    bool char_is_signed;
+    bool prepared;                 /* the naming records have been read */
     Arena arena;
-    Entry *names[BUCKETS], *tags[FEW_BUCKETS];
+    Tables *tables;                /* in the arena; NULL until there is an entry: see scope_tables */
     Arena texts;                   /* the owner's: see scope_text */
     Patterns patterns;
-    Entry *types[FEW_BUCKETS];         /* what scope_read_type read, by its text: to ask again costs no memory */
     HostText *first, **last;       /* owned: what was accepted, in order */
     size_t changes;                /* names and shapes that were added */
-    bool prepared;                 /* the naming records have been read */
     Namings namings;
     int depth;                     /* of the readings under way */
     Struct *reading;               /* the innermost struct whose body is being read */
@@ -314,6 +321,16 @@ struct Scope {
 /* The one mutex of all scopes, which a thread may take several times.  Nothing under it knows Python. */
 void scope_lock(void);
 void scope_unlock(void);
+
+/* The tables to enter something, under the lock: NULL when memory is short.  To look for something, by any thread: NULL
+ * if nothing was entered. */
+Tables *scope_make_tables(Scope *scope);
+
+static inline Tables *
+scope_tables(const Scope *scope)
+{
+    return __atomic_load_n(&scope->tables, __ATOMIC_ACQUIRE);
+}
 
 /* The bucket of a name among BUCKETS; of a few, the remainder. */
 size_t scope_bucket(const char *name, size_t size);

@@ -44,6 +44,9 @@ elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size,
     if (facts->ledger != NULL) {
         return ledger_find(facts, kind, name, size, record);
     }
+    if (facts->settled != NULL) {
+        return settled_find(facts, kind, name, size, record);
+    }
     if (facts->index_size == 0 || memchr(name, '\0', size) != NULL) {
         return false;
     }
@@ -57,7 +60,10 @@ elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size,
 Records
 elf_records(const FileFacts *facts, bool rare)
 {
-    return facts->ledger != NULL ? ledger_records(facts, rare) : (Records){facts->records, facts->record_count};
+    if (facts->ledger != NULL) {
+        return ledger_records(facts, rare);
+    }
+    return facts->settled != NULL ? settled_records(facts) : (Records){facts->records, facts->record_count};
 }
 
 #ifdef __ELF__

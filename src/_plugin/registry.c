@@ -13,9 +13,9 @@ typedef enum { RESERVED, INITIALISING, READY, FAILED } State;
 
 struct Library {
     Library *next;
-    FileIdentity identity;
-    const char *path;              /* in `text` */
-    const char *name;              /* in `text`; NULL without a manifest */
+    dev_t device;                  /* of the file */
+    ino_t inode;
+    const char *name;              /* in `path`, behind it; NULL without a manifest */
     uint32_t name_hash;
     State state;
     size_t openers;                /* opens under way */
@@ -23,11 +23,11 @@ struct Library {
     Library *opening;              /* while INITIALISING: what its init opens now, inside it or waiting for it */
     RegistryFrame init;            /* of the thread that runs init */
     int64_t gil;                   /* whose calls of unmarked functions do not overlap */
-    NativeError failure;
-    char text[];
+    Failure failure;               /* of use once it is FAILED; the message stays for ever, as the library does */
+    char path[];
 };
 
-/* `mutex` guards the table and its entries, whose identity, path and name never change, and whose failure does
+/* `mutex` guards the table and its entries, whose file, path and name never change, and whose failure does
  * not once it is FAILED; `changed` tells that an init has ended.  Nothing is called under `mutex` that could
  * wait for the loader or the GIL. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -98,12 +98,13 @@ after_fork_in_parent(void)
     pthread_mutex_unlock(&mutex);
 }
 
+#define BY_FORK(doing) "interrupted: the process forked while another thread was " doing " it"
+
+/* It runs where no memory may be asked for: another thread may have had malloc's lock. */
 static void
 interrupt(Library *library)
 {
-    snprintf(library->failure.message, sizeof library->failure.message,
-             "interrupted: the process forked while another thread was %s it",
-             library->state == RESERVED ? "loading" : "initialising");
+    library->failure.message = library->state == RESERVED ? BY_FORK("loading") : BY_FORK("initialising");
     library->failure.code = REGISTRY_INTERRUPTED;
     library->state = FAILED;
     library->opening = NULL;
@@ -162,7 +163,7 @@ static Library *
 find_file(const FileIdentity *identity)
 {
     for (Library *library = libraries; library != NULL; library = library->next) {
-        if (elf_same_file(&library->identity, identity)) {
+        if (library->device == identity->device && library->inode == identity->inode) {
             return library;
         }
     }
@@ -204,10 +205,11 @@ add(const FileIdentity *identity, const char *path, const char *name)
     if (library == NULL) {
         return NULL;
     }
-    library->identity = *identity;
-    library->path = memcpy(library->text, path, path_size);
+    library->device = identity->device;
+    library->inode = identity->inode;
+    memcpy(library->path, path, path_size);
     if (name != NULL) {
-        library->name = memcpy(library->text + path_size, name, name_size);
+        library->name = memcpy(library->path + path_size, name, name_size);
         library->name_hash = hash_name(name);
     }
     library->gil = NO_GIL;
@@ -421,12 +423,24 @@ registry_initialise(Library *library, char reason[REASON_MAX])
     return status;
 }
 
+/* Few inits fail: only then there is room for the message. */
+static const char *
+keep_message(const NativeError *error)
+{
+    const char *end = memchr(error->message, '\0', sizeof error->message - 1);
+    size_t size = end != NULL ? (size_t)(end - error->message) : sizeof error->message - 1;
+    char *kept = calloc(1, size + 1);
+
+    return kept != NULL ? memcpy(kept, error->message, size) : "memory was too short to keep what its init said";
+}
+
 void
 registry_initialised(Library *library, const NativeError *error)
 {
+    const char *message = error->code != 0 ? keep_message(error) : "";
+
     pthread_mutex_lock(&mutex);
-    library->failure = *error;
-    library->failure.message[sizeof library->failure.message - 1] = '\0';
+    library->failure = (Failure){error->code, message};
     library->state = error->code == 0 ? READY : FAILED;
     library->openers--;
     innermost = library->init.outer;
@@ -435,8 +449,8 @@ registry_initialised(Library *library, const NativeError *error)
     pthread_mutex_unlock(&mutex);
 }
 
-const NativeError *
+Failure
 registry_failure(const Library *library)
 {
-    return &library->failure;
+    return library->failure;
 }

@@ -128,18 +128,32 @@ scope_bucket(const char *name, size_t size)
     return hash & (BUCKETS - 1);
 }
 
+Tables *
+scope_make_tables(Scope *scope)
+{
+    Tables *tables = scope->tables;
+
+    if (tables == NULL) {
+        tables = arena_alloc(&scope->arena, sizeof *tables);
+        __atomic_store_n(&scope->tables, tables, __ATOMIC_RELEASE);
+    }
+    return tables;
+}
+
 static Entry **
-bucket_of(Scope *scope, const char *name, size_t size, bool tag)
+bucket_of(Tables *tables, const char *name, size_t size, bool tag)
 {
     size_t bucket = scope_bucket(name, size);
 
-    return tag ? &scope->tags[bucket % FEW_BUCKETS] : &scope->names[bucket];
+    return tag ? &tables->tags[bucket % FEW_BUCKETS] : &tables->names[bucket];
 }
 
 Entry *
 scope_entry(Scope *scope, const char *name, size_t size, bool tag)
 {
-    for (Entry *entry = *bucket_of(scope, name, size, tag); entry != NULL; entry = entry->next) {
+    Tables *tables = scope_tables(scope);
+
+    for (Entry *entry = tables != NULL ? *bucket_of(tables, name, size, tag) : NULL; entry != NULL; entry = entry->next) {
         if (strlen(entry->name) == size && memcmp(entry->name, name, size) == 0) {
             return entry;
         }
@@ -150,10 +164,12 @@ scope_entry(Scope *scope, const char *name, size_t size, bool tag)
 Entry *
 scope_insert(Scope *scope, const Entry *entry)
 {
-    Entry **bucket = bucket_of(scope, entry->name, strlen(entry->name), entry->kind == ENTRY_TAG);
-    Entry *copy = arena_alloc(&scope->arena, sizeof *copy);
+    Tables *tables = scope_make_tables(scope);
+    Entry *copy = tables != NULL ? arena_alloc(&scope->arena, sizeof *copy) : NULL;
 
     if (copy != NULL) {
+        Entry **bucket = bucket_of(tables, entry->name, strlen(entry->name), entry->kind == ENTRY_TAG);
+
         *copy = *entry;
         copy->next = *bucket;
         __atomic_store_n(bucket, copy, __ATOMIC_RELEASE);
@@ -199,8 +215,10 @@ scope_add(Parser *parser, const Entry *entry)
 static void
 forget_early(Scope *scope)
 {
-    for (size_t i = 0; i < BUCKETS; i++) {
-        for (Entry **at = &scope->names[i]; *at != NULL;) {
+    Tables *tables = scope_tables(scope);
+
+    for (size_t i = 0; tables != NULL && i < BUCKETS; i++) {
+        for (Entry **at = &tables->names[i]; *at != NULL;) {
             if ((*at)->kind == ENTRY_DECLARATION && (*at)->declaration.recorded) {
                 __atomic_store_n(at, (*at)->next, __ATOMIC_RELEASE);
             } else {
@@ -237,16 +255,13 @@ scope_constant(Parser *parser, const char *name, size_t size)
 bool
 scope_char_is_signed(const Scope *scope)
 {
-    if (scope->facts != NULL && scope->facts->header != NULL) {
-        return (int32_t)scope->facts->header->align < 0;
-    }
-    return CHAR_MIN < 0;
+    return scope->char_is_signed;
 }
 
 uint32_t
 scope_abi(const Scope *scope)
 {
-    return scope->facts != NULL && scope->facts->header != NULL ? scope->facts->header->size : 0;
+    return scope->abi;
 }
 
 bool
@@ -394,13 +409,22 @@ scope_equal(const Type *a, const Type *b, bool words)
 Scope *
 scope_new(const FileFacts *facts)
 {
+    const Record *header = facts != NULL ? facts->header : NULL;
     Scope *scope = calloc(1, sizeof *scope);
 
     if (scope != NULL) {
         scope->facts = facts;
+        scope->abi = header != NULL ? header->size : 0;
+        scope->char_is_signed = header != NULL ? (int32_t)header->align < 0 : CHAR_MIN < 0;
         scope->last = &scope->first;
     }
     return scope;
+}
+
+bool
+scope_is_unused(const Scope *scope)
+{
+    return !scope->prepared;
 }
 
 char *

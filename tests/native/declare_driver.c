@@ -77,6 +77,10 @@ add_record(const char *numbers, const char *text)
     for (size_t i = 0; i < facts.record_count; i++) {
         facts.header = records[i].kind == RECORD_HEADER ? &records[i] : facts.header;
     }
+    if (kind == RECORD_HEADER) {   /* a scope is told of it when it is made */
+        scope_free(scope);
+        scope = check(scope_new(&facts));
+    }
 }
 
 static void

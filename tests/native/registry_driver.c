@@ -75,12 +75,6 @@ await_waiting(int count)
 
 /* ------------------------------------------------------------------ openers */
 
-bool
-elf_same_file(const FileIdentity *a, const FileIdentity *b)
-{
-    return a->device == b->device && a->inode == b->inode;
-}
-
 RegistryStatus
 reserve_file(const char *path, const char *name, Library **library, char reason[REASON_MAX])
 {
@@ -166,8 +160,8 @@ expect_failure(RegistryStatus expected, const char *name, int32_t code, const ch
     Library *library;
 
     CHECK(expected == start(name, &library, reason));
-    CHECK(code == registry_failure(library)->code);
-    CHECK_TEXT(message, registry_failure(library)->message);
+    CHECK(code == registry_failure(library).code);
+    CHECK_TEXT(message, registry_failure(library).message);
 }
 
 void
@@ -261,6 +255,7 @@ static const struct {
     SCENARIO(failure_shared),
     SCENARIO(failure_before),
     SCENARIO(failure_unended),
+    SCENARIO(failure_memory),
     SCENARIO(name_taken),
     SCENARIO(name_none),
     SCENARIO(name_long_path),

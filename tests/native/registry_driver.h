@@ -66,6 +66,7 @@ void scenario_waiters_succeed(void);
 void scenario_failure_shared(void);
 void scenario_failure_before(void);
 void scenario_failure_unended(void);
+void scenario_failure_memory(void);
 void scenario_name_taken(void);
 void scenario_name_none(void);
 void scenario_name_long_path(void);

@@ -142,7 +142,18 @@ scenario_failure_unended(void)
 
     memset(error.message, 'x', sizeof error.message);
     registry_initialised(library, &error);
-    CHECK(ERROR_MESSAGE_MAX - 1 == strlen(registry_failure(library)->message));
+    CHECK(ERROR_MESSAGE_MAX - 1 == strlen(registry_failure(library).message));
+}
+
+void
+scenario_failure_memory(void)
+{
+    Library *library = enter_init("a");
+
+    no_memory = true;
+    finish(library, 7, "no device");
+    expect_failure(REGISTRY_FAILED_BEFORE, "a", 7, "memory was too short to keep what its init said");
+    CHECK(1 == live_entries);
 }
 
 /* ------------------------------------------------------------------ names */
@@ -268,5 +279,5 @@ scenario_memory(void)
     CHECK(library == NULL);
     no_memory = false;
     open_fully("a");
-    CHECK(1 == live_entries);
+    CHECK(1 == live_entries);      /* there is no room for what no init says */
 }

@@ -6,6 +6,7 @@
 #endif
 
 #include "both_ways.h"
+#include "settled_ways.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -183,6 +184,10 @@ print_match(const char *path, const char *loaded)
     require((seems && !differs) == (matches == 1), "what is proven when it is used is what is compared");
     printf("%d\t%s\n", matches, matches ? "" : reason);
     elf_free(&facts);
+    if (matches) {
+        compare_settled(path, handle, true);
+        compare_settled(path, handle, false);
+    }
 }
 
 static void
