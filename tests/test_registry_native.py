@@ -126,6 +126,10 @@ class TestAbandon:
         """When the last opener abandons a reservation its memory is freed, and another file may have the name."""
         play("abandon")
 
+    def test_many(self, play: Play) -> None:
+        """Of many libraries those that stay are found by file and by name, those that were abandoned are not."""
+        play("abandon_many")
+
     def test_kept(self, play: Play) -> None:
         """Abandoning a library that another opener has initialised changes nothing for it."""
         play("abandon_late")

@@ -7,12 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NO_GIL = -1 };
+enum {
+    NO_GIL = -1,
+    BUCKETS = 256,                 /* of either table: a host may have thousands of plugins open */
+};
 
 typedef enum { RESERVED, INITIALISING, READY, FAILED } State;
 
 struct Library {
     Library *next;
+    Library *next_file, *next_name;  /* in their buckets */
     dev_t device;                  /* of the file */
     ino_t inode;
     const char *name;              /* in `path`, behind it; NULL without a manifest */
@@ -33,6 +37,7 @@ struct Library {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static Library *libraries;         /* owned */
+static Library *files[BUCKETS], *names[BUCKETS];      /* the same, by file; by name, those that have one */
 static bool forked;                /* in this child of a fork nobody has looked for reservations of threads that are gone */
 
 /* The dlopens and inits that this thread is inside of.  They tell what is its own, so that no thread needs an
@@ -140,34 +145,12 @@ watch_forks(void)
 
 /* ------------------------------------------------------------------ the table */
 
-/* Free reservations that nobody has any more. */
-static void
-sweep(void)
+static Library **
+files_of(dev_t device, ino_t inode)
 {
-    Library **link = &libraries;
+    uint64_t hash = ((uint64_t)inode ^ (uint64_t)device << 32) * 0x9e3779b97f4a7c15u;
 
-    while (*link != NULL) {
-        Library *library = *link;
-
-        if (library->state == RESERVED && library->openers == 0) {
-            *link = library->next;
-            free(library);
-        }
-        else {
-            link = &library->next;
-        }
-    }
-}
-
-static Library *
-find_file(const FileIdentity *identity)
-{
-    for (Library *library = libraries; library != NULL; library = library->next) {
-        if (library->device == identity->device && library->inode == identity->inode) {
-            return library;
-        }
-    }
-    return NULL;
+    return &files[(hash >> 32) % BUCKETS];
 }
 
 static uint32_t
@@ -181,17 +164,62 @@ hash_name(const char *name)
     return hash;
 }
 
+static Library *
+find_file(const FileIdentity *identity)
+{
+    Library *library = *files_of(identity->device, identity->inode);
+
+    while (library != NULL && (library->device != identity->device || library->inode != identity->inode)) {
+        library = library->next_file;
+    }
+    return library;
+}
+
 static const Library *
 find_name(const char *name)
 {
     uint32_t hash = hash_name(name);
+    const Library *library = names[hash % BUCKETS];
 
-    for (const Library *library = libraries; library != NULL; library = library->next) {
-        if (library->name_hash == hash && library->name != NULL && strcmp(library->name, name) == 0) {
-            return library;
+    while (library != NULL && (library->name_hash != hash || strcmp(library->name, name) != 0)) {
+        library = library->next_name;
+    }
+    return library;
+}
+
+static void
+leave_tables(const Library *library)
+{
+    Library **link;
+
+    for (link = files_of(library->device, library->inode); *link != library; link = &(*link)->next_file) {
+    }
+    *link = library->next_file;
+    if (library->name != NULL) {
+        for (link = &names[library->name_hash % BUCKETS]; *link != library; link = &(*link)->next_name) {
+        }
+        *link = library->next_name;
+    }
+}
+
+/* Free reservations that nobody has any more. */
+static void
+sweep(void)
+{
+    Library **link = &libraries;
+
+    while (*link != NULL) {
+        Library *library = *link;
+
+        if (library->state == RESERVED && library->openers == 0) {
+            leave_tables(library);
+            *link = library->next;
+            free(library);
+        }
+        else {
+            link = &library->next;
         }
     }
-    return NULL;
 }
 
 /* Put a library into the table.  Returns NULL without memory. */
@@ -200,7 +228,7 @@ add(const FileIdentity *identity, const char *path, const char *name)
 {
     size_t path_size = strlen(path) + 1;
     size_t name_size = name == NULL ? 0 : strlen(name) + 1;
-    Library *library = calloc(1, sizeof *library + path_size + name_size);
+    Library *library = calloc(1, sizeof *library + path_size + name_size), **bucket;
 
     if (library == NULL) {
         return NULL;
@@ -208,9 +236,15 @@ add(const FileIdentity *identity, const char *path, const char *name)
     library->device = identity->device;
     library->inode = identity->inode;
     memcpy(library->path, path, path_size);
+    bucket = files_of(library->device, library->inode);
+    library->next_file = *bucket;
+    *bucket = library;
     if (name != NULL) {
         library->name = memcpy(library->path + path_size, name, name_size);
         library->name_hash = hash_name(name);
+        bucket = &names[library->name_hash % BUCKETS];
+        library->next_name = *bucket;
+        *bucket = library;
     }
     library->gil = NO_GIL;
     library->next = libraries;

@@ -260,6 +260,7 @@ static const struct {
     SCENARIO(name_none),
     SCENARIO(name_long_path),
     SCENARIO(abandon),
+    SCENARIO(abandon_many),
     SCENARIO(abandon_late),
     SCENARIO(abandon_churn),
     SCENARIO(memory),

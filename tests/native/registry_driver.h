@@ -71,6 +71,7 @@ void scenario_name_taken(void);
 void scenario_name_none(void);
 void scenario_name_long_path(void);
 void scenario_abandon(void);
+void scenario_abandon_many(void);
 void scenario_abandon_late(void);
 void scenario_abandon_churn(void);
 void scenario_memory(void);

@@ -214,6 +214,41 @@ scenario_abandon(void)
     CHECK(1 == live_entries);
 }
 
+/* More than the tables have buckets, a third of which go, in another order than they came, and some without a name. */
+void
+scenario_abandon_many(void)
+{
+    enum { FILES = 1200 };
+    char reason[REASON_MAX], path[32], name[16];
+    Library *libraries[FILES], *again;
+
+    for (int i = 0; i < FILES; i++) {
+        snprintf(path, sizeof path, "/lib/%d.so", i);
+        snprintf(name, sizeof name, "n%d", i);
+        CHECK(REGISTRY_OK == reserve_file(path, i % 5 == 0 ? NULL : name, &libraries[i], reason));
+    }
+    for (int i = FILES - 1; i >= 0; i--) {
+        if (i * 7 % 3 == 0) {
+            registry_abandon(libraries[i]);
+        }
+    }
+    CHECK(FILES / 3 * 2 == live_entries);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(path, sizeof path, "/lib/%d.so", i);
+        snprintf(name, sizeof name, "n%d", i);
+        if (i * 7 % 3 == 0) {
+            CHECK(REGISTRY_OK == reserve_file("/lib/other.so", name, &again, reason));
+            registry_abandon(again);
+            continue;
+        }
+        if (i % 5 != 0) {
+            expect_taken("/lib/other.so", name, path);
+        }
+        CHECK(REGISTRY_OK == reserve_file(path, name, &again, reason));
+        CHECK(again == libraries[i]);
+    }
+}
+
 void
 scenario_abandon_late(void)
 {
