@@ -52,20 +52,6 @@ publish(const Opening *opening, LibraryObject *library, PyObject *key)
 
 /* ------------------------------------------------------------------ what is new */
 
-/* What such an open leaves at None: the attributes of Plugin that _opening.py sets. */
-static int
-set_attributes(PyObject *library)
-{
-    static const char *const names[] = {"_host", "_interface", "_sha256"};
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (PyObject_SetAttrString(library, names[i], Py_None) < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
 /* Ctrl-C meanwhile interrupts the open, not what follows it.  An init may have had the GIL for long: who waits for it, and
  * may be the one who interrupts, is let in. */
 static bool
@@ -84,7 +70,7 @@ open_new(const Opening *opening, PyObject *name, int fd)
 {
     const Source source = {opening->type, opening->path, name, opening->shown, fd, RTLD_NOW | RTLD_LOCAL, NULL};
     LibraryObject *library = load_read_source(&source);
-    PyObject *key = library != NULL && set_attributes((PyObject *)library) == 0 ? file_key(&library->facts.identity) : NULL;
+    PyObject *key = library != NULL ? file_key(&library->facts.identity) : NULL;
     PyObject *opened = key != NULL ? load_open(library, opening->path, opening->shown, Py_None) : NULL;
     PyObject *result = opened != NULL ? publish(opening, library, key) : NULL;
 

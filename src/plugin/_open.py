@@ -38,6 +38,7 @@ class Plugin(_Base["T_co"]):
     never overlap.
     """
 
+    # Unset where a file was opened with nothing but its path: what reads them takes that for None.
     __slots__ = ("__weakref__", "_host", "_interface", "_sha256")
     _host: object
     _interface: "Any"
@@ -76,7 +77,7 @@ class Plugin(_Base["T_co"]):
         from plugin import _bind
 
         if interface is None:
-            interface = self._interface
+            interface = getattr(self, "_interface", None)
         else:
             _bind.check(self, interface, self.path)
         return _bind.bind(self, interface)

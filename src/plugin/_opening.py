@@ -71,7 +71,6 @@ def _load(
     plugin: Plugin[Any] = _plugin.read(Plugin, real, shown, mode, declare)
     plugin._host = host
     plugin._interface = interface
-    plugin._sha256 = None
     if interface is not None:
         from plugin import _bind
 
@@ -109,14 +108,15 @@ def _compare(plugin: "Plugin[Any]", pin: str, encoded: bytes, shown: str | bytes
     """Refuse an open plugin of another SHA-256: as compared when it was opened, else that of its unchanged file."""
     from plugin import _pin
 
-    if plugin._sha256 is None:
+    known = getattr(plugin, "_sha256", None)
+    if known is None:
         with _pin.Pinned(encoded, shown) as file:
             if file.identity != plugin._identity:
                 raise _say().stale(shown, plugin.name, plugin.path)
             file.compare(pin)
         plugin._sha256 = pin
-    if plugin._sha256 != pin:
-        raise _say().other_sha256(shown, pin, plugin._sha256)
+    elif known != pin:
+        raise _say().other_sha256(shown, pin, known)
 
 
 def _again(
@@ -125,11 +125,11 @@ def _again(
     """The plugin, if what the caller asks of it is what it is."""
     if mode is not None and mode != plugin._mode:
         raise _say().other_mode(shown, plugin.name, plugin._mode, mode)
-    if host is not None and host is not plugin._host:
+    if host is not None and host is not getattr(plugin, "_host", None):
         raise _say().other_host(shown, plugin.name)
     if declare is not None:
         plugin.declare(declare)
-    if interface is not None and interface is not plugin._interface:
+    if interface is not None and interface is not getattr(plugin, "_interface", None):
         from plugin import _bind
 
         _bind.check(plugin, interface, shown)
