@@ -386,6 +386,7 @@ copy_notes(ElfFile *file, FileFacts *facts, size_t total, char reason[REASON_MAX
     if (facts->notes == NULL) {
         return system_refused(facts, ENOMEM);
     }
+    memset(facts->notes + total, 0, NOTE_SLACK);
     for (size_t i = 0; i < facts->header_count; i++) {
         size_t size = (size_t)segments[i].p_filesz;
 

@@ -46,6 +46,7 @@ copy_notes(const Settled *settled, FileFacts *again)
     if (again->notes == NULL) {
         return SHORT;
     }
+    memset(again->notes + settled->notes_size, 0, NOTE_SLACK);
     for (size_t i = 0; i < again->header_count; i++) {
         if (elf_note_is_mapped(segments, again->header_count, i)) {
             memcpy(again->notes + again->notes_size, settled->base + segments[i].p_vaddr, (size_t)segments[i].p_filesz);
