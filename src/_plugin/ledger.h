@@ -6,7 +6,7 @@
 #include "note.h"
 
 #ifndef LEDGER_WINDOW
-#define LEDGER_WINDOW 32768        /* bytes of the file that are read at once, a multiple of BLOCK */
+#define LEDGER_WINDOW 65536        /* bytes of the file that are read at once, a multiple of BLOCK */
 #endif
 
 enum {

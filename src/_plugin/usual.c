@@ -180,17 +180,18 @@ static inline unsigned
 room_for(const uint32_t *bucket, uint32_t mark, uint32_t mask)
 {
     const __m128i none = _mm_setzero_si128(), wanted = _mm_set1_epi32((int)mark), marks = _mm_set1_epi32((int)mask);
-    __m128i same = none, empty = none;
+    __m128i same = none, empty[LEDGER_BUCKET / 4];
+    unsigned first_empty;
 
-    for (int i = 0; i < LEDGER_BUCKET; i += 4) {
-        __m128i entries = _mm_loadu_si128((const void *)(bucket + i));
+    for (int i = 0; i < LEDGER_BUCKET / 4; i++) {
+        __m128i entries = _mm_loadu_si128((const void *)(bucket + 4 * i));
 
         same = _mm_or_si128(same, _mm_cmpeq_epi32(_mm_and_si128(entries, marks), wanted));
-        empty = _mm_sub_epi32(empty, _mm_cmpeq_epi32(entries, none));
+        empty[i] = _mm_cmpeq_epi32(entries, none);
     }
-    empty = _mm_add_epi32(empty, _mm_shuffle_epi32(empty, 0x4e));
-    empty = _mm_add_epi32(empty, _mm_shuffle_epi32(empty, 0xb1));
-    return _mm_movemask_epi8(same) != 0 ? LEDGER_BUCKET : LEDGER_BUCKET - (unsigned)_mm_cvtsi128_si32(empty);
+    first_empty = (unsigned)_mm_movemask_epi8(
+        _mm_packs_epi16(_mm_packs_epi32(empty[0], empty[1]), _mm_packs_epi32(empty[2], empty[3])));
+    return _mm_movemask_epi8(same) != 0 ? LEDGER_BUCKET : (unsigned)__builtin_ctz(first_empty | 1u << LEDGER_BUCKET);
 }
 #else
 static inline unsigned
