@@ -21,7 +21,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only", metavar="KEYS", help=f"operations and parts: {keys}; nothing in results/ changes")
     parser.add_argument("--contestants", metavar="NAMES", help=",".join(registry.CONTESTANTS))
     parser.add_argument("--rounds", type=int, help="number of rounds: 21, quick 9")
-    parser.add_argument("--processes", type=int, help="for calls, which share the rounds: 7, quick 1")
+    parser.add_argument("--processes", type=int, help="for short rows, which share the rounds: 7, quick 1")
     parser.add_argument("--block", type=float, help="milliseconds of a block: 5, quick 2")
     parser.add_argument("--merge", action="store_true", help="put the rows of an --only into results/ all the same")
     parser.add_argument("--readme", action="store_true", help="only put results/ into README.md again")
@@ -64,7 +64,7 @@ def measured(chosen: argparse.Namespace) -> list[Row]:
     timed = any(each.key in keys for each in TIMED)
     rows = [show(row) for row in calls.rows(names, keys, seconds, rounds, processes)] if timed else []
     parts: dict[str, Callable[[], list[Row]]] = {
-        "opening": lambda: opening.rows(seconds, rounds),
+        "opening": lambda: opening.rows(seconds, rounds, processes),
         "importing": lambda: importing.rows(rounds),
         "memory": memory.rows,
         "scaling": lambda: threads.rows(rounds),

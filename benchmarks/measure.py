@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from .operations import Operation
-from .rows import Cell, cells
 
 THREADS = 4
 # Runs the loop `count` times; gives the seconds that it took.
@@ -158,8 +157,3 @@ def timed(operation: Operation, uses: Mapping[str, Use], seconds: float, number:
     finally:
         gc.enable()
     return [{name: each[name] * 1e9 / operation.unroll for name in blocks} for each in times]
-
-
-def measure(operation: Operation, uses: Mapping[str, Use], seconds: float, number: int) -> dict[str, Cell]:
-    """The cells of what `timed` gives."""
-    return cells(timed(operation, uses, seconds, number), next(iter(uses)))

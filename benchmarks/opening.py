@@ -15,7 +15,7 @@ import plugin
 from . import build, libraries
 from .children import child
 from .contestants import load
-from .measure import Use, measure
+from .measure import Use, timed
 from .operations import Operation
 from .rows import Row, cells
 
@@ -27,7 +27,7 @@ def probe() -> Any:
     return load("probe", build.extension("probe", [build.NATIVE / "probe.c"]))
 
 
-def timed(function: Callable[[str], Any]) -> Callable[[str], float]:
+def clocked(function: Callable[[str], Any]) -> Callable[[str], float]:
     """A function that gives the seconds that `function` takes, and keeps what it gave."""
     kept = []
 
@@ -65,12 +65,12 @@ def openers() -> dict[str, Callable[[str], float]]:
     raw = probe()
     found: dict[str, Callable[[str], float]] = {
         "dlopen": lambda path: raw.open(path)[1],
-        "plugin": timed(plugin.open),
-        "ctypes": timed(ctypes.CDLL),
+        "plugin": clocked(plugin.open),
+        "ctypes": clocked(ctypes.CDLL),
     }
     for name, opener in {"cffi-abi": cffi_opener(), "tvm-ffi": tvm_opener()}.items():
         if opener is not None:
-            found[name] = timed(opener)
+            found[name] = clocked(opener)
     return found
 
 
@@ -115,8 +115,9 @@ def per_name(look: Callable[[str], Any], names: list[str]) -> float:
     return (time.thread_time() - start) / len(names)
 
 
-def again(seconds: float, number: int) -> list[Row]:
-    """Opening what is open, and looking up what was looked up: loops like those of the calls."""
+def again(seconds: float, number: int) -> dict[str, list[dict[str, float]]]:
+    """Opening what is open, and looking up what was looked up: loops like those of the calls, in nanoseconds by
+    contestant, the limit first, for each round. Runs in a child."""
     path = str(build.work_plugin())
     opened, library = plugin.open(path), ctypes.CDLL(path)
     opened.lookup("add"), library.add
@@ -124,13 +125,13 @@ def again(seconds: float, number: int) -> list[Row]:
     opener = cffi_opener()
     if opener is not None:
         uses["cffi-abi"] = Use({"f": opener})
-    reopen = measure(Operation("reopen", "open again", "", "f(a)", {"a": path}), uses, seconds, number)
+    reopen = timed(Operation("reopen", "open again", "", "f(a)", {"a": path}), uses, seconds, number)
     uses = {
         "dict.get": Use({"o": {"add": opened.lookup("add")}}, "o.get(a)"),
         "plugin": Use({"o": opened}, "o.lookup(a)"),
         "ctypes": Use({"o": library}, "getattr(o, a)"),
     }
-    lookup = measure(Operation("lookup", "lookup", "", "", {"a": "add"}), uses, seconds, number)
+    lookup = timed(Operation("lookup", "lookup", "", "", {"a": "add"}), uses, seconds, number)
     module = types.ModuleType("module")
     vars(module)["add"] = opened.lookup("add")
     uses = {
@@ -138,22 +139,26 @@ def again(seconds: float, number: int) -> list[Row]:
         "plugin": Use({"o": opened.bind("int64_t add(int64_t a, int64_t b);")}, "o.add"),
         "ctypes": Use({"o": library}, "o.add"),
     }
-    attribute = measure(Operation("attribute", "attribute", "", ""), uses, seconds, number)
-    return [
-        Row("opening", "reopen", "open again", "ns", "os.stat", reopen, 1.0),
-        Row("opening", "lookup", "lookup of what was looked up", "ns", "dict.get", lookup, 1.3),
-        Row("opening", "attribute", "a bound function, as an attribute", "ns", "module", attribute),
-    ]
+    attribute = timed(Operation("attribute", "attribute", "", ""), uses, seconds, number)
+    return {"reopen": reopen, "lookup": lookup, "attribute": attribute}
 
 
-def rows(seconds: float, number: int) -> list[Row]:
-    """All rows of this part."""
-    small = cells(child(first_opens, 10, 3 * number), "dlopen", 1e6)
+def rows(seconds: float, number: int, processes: int) -> list[Row]:
+    """All rows of this part; the processes share the rounds of what is short."""
+    parts = [child(again, seconds, max(1, round(number / processes))) for _ in range(processes)]
+
+    def short(key: str, title: str, limit: str, target: float | None = None) -> Row:
+        times = [each for part in parts for each in part[key]]
+        return Row("opening", key, title, "ns", limit, cells(times, limit), target)
+
+    small = cells([each for _ in range(3) for each in child(first_opens, 10, number)], "dlopen", 1e6)
     large = cells(child(first_opens, 10_000, number), "dlopen", 1e6)
     first = cells(child(first_lookups, 10_000, max(5, number // 3)), "dlsym", 1e9)
     return [
         Row("opening", "open10", "first open, 10 symbols", "µs", "dlopen", small, 1.35),
         Row("opening", "open10000", "first open, 10,000 symbols", "µs", "dlopen", large, 3.0),
         Row("opening", "first", "first lookup of a symbol, of 10,000", "ns", "dlsym", first),
-        *again(seconds, number),
+        short("reopen", "open again", "os.stat", 1.0),
+        short("lookup", "lookup of what was looked up", "dict.get", 1.3),
+        short("attribute", "a bound function, as an attribute", "module"),
     ]
