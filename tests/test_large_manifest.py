@@ -7,26 +7,17 @@ import threading
 
 import pytest
 from hosting import count_descriptors, manifest, run_host
+from odd_plugin import INIT, ODDS, Host
 
 import plugin
 from plugin import _plugin
 
 COUNT = 1000  # functions; their records have some 80,000 bytes
 MANY = "\n".join(f"PLUGIN_FUNC(int, plus_{i}, (int value)) {{ return value + {i}; }}" for i in range(COUNT))
-ODDS = """
-PLUGIN_DECLARE(typedef short sample;);
-PLUGIN_ENUM(Colour, { RED = 3, BLUE });
-PLUGIN_STRUCT(Pair, { int first; int (*sum)(struct Pair *self, int more); });
-PLUGIN_DOC(plus_500, "Fünfhundert dazu.");
-static int sum(struct Pair *self, int more) { return self->first + more; }
-PLUGIN_FUNC(Pair *, pair, (void)) { static Pair pair = {5, sum}; return &pair; }
-PLUGIN_FUNC(sample, half, (sample value)) { return value / 2; }
-PLUGIN_FUNC(enum Colour, colour, (int value)) { return (enum Colour)value; }
-PLUGIN_VAR(int, level) = 7;
-"""
+MORE = ODDS + 'PLUGIN_DOC(plus_500, "Fünfhundert dazu.");'
 
 
-def source(more=ODDS, name=None):
+def source(more=MORE, name=None):
     """A plugin's source: the odd declarations stand between the many."""
     lines = MANY.splitlines()
     return manifest("\n".join([*lines[: COUNT // 2], more, *lines[COUNT // 2 :]]), name)
@@ -122,18 +113,7 @@ print(p.bind().plus_999(1), len(os.listdir("/proc/self/fd")) - before)
 
     def test_init(self, build):
         """PLUGIN_INIT and the services that it wants are found."""
-        init = """
-PLUGIN_STRUCT(Host, { int (*answer)(struct Host *self); });
-static int answered;
-PLUGIN_INIT(Host *host) { answered = host->answer(host); }
-PLUGIN_FUNC(int, result, (void)) { return answered; }
-"""
-
-        class Host:
-            def answer(self):
-                return 42
-
-        assert 42 == plugin.open(build(source(init)), host=Host()).lookup("result")()
+        assert 42 == plugin.open(build(source(INIT)), host=Host()).lookup("result")()
 
 
 class TestChanged:

@@ -7,23 +7,14 @@ import threading
 
 import pytest
 from hosting import manifest, run_host
+from odd_plugin import INIT, ODDS, Host
 
 import plugin
 from plugin import _plugin
 
 COUNT = 20
 SOURCE = "\n".join(f"PLUGIN_FUNC(int, plus_{i}, (int value)) {{ return value + {i}; }}" for i in range(COUNT))
-ODDS = """
-PLUGIN_DECLARE(typedef short sample;);
-PLUGIN_ENUM(Colour, { RED = 3, BLUE });
-PLUGIN_STRUCT(Pair, { int first; int (*sum)(struct Pair *self, int more); });
-PLUGIN_DOC(plus_5, "Fünf dazu.");
-static int sum(struct Pair *self, int more) { return self->first + more; }
-PLUGIN_FUNC(Pair *, pair, (void)) { static Pair pair = {5, sum}; return &pair; }
-PLUGIN_FUNC(sample, half, (sample value)) { return value / 2; }
-PLUGIN_FUNC(enum Colour, colour, (int value)) { return (enum Colour)value; }
-PLUGIN_VAR(int, level) = 7;
-"""
+MORE = ODDS + 'PLUGIN_DOC(plus_5, "Fünf dazu.");'
 DECLARED = {*(f"plus_{i}" for i in range(COUNT)), "pair", "half", "colour", "level"}
 
 USES = {
@@ -46,7 +37,7 @@ class TestFirst:
     @pytest.mark.parametrize("first", USES)
     def test_use(self, build, first):
         """Each use of a manifest, as the first one and after all others."""
-        p = plugin.open(build(manifest(SOURCE + ODDS)))
+        p = plugin.open(build(manifest(SOURCE + MORE)))
 
         assert USES[first](p)
         assert dict.fromkeys(USES, True) == {name: bool(USES[name](p)) for name in USES}
@@ -88,20 +79,9 @@ class TestFirst:
 
     def test_before(self, build):
         """What was asked before the load goes on being used: an interface, declarations, an init with its services."""
-        init = """
-PLUGIN_STRUCT(Host, { int (*answer)(struct Host *self); });
-static int answered;
-PLUGIN_INIT(Host *host) { answered = host->answer(host); }
-PLUGIN_FUNC(int, result, (void)) { return answered; }
-"""
-
-        class Host:
-            def answer(self):
-                return 42
-
         interface, declare = "int plus_1(int value); Pair *pair(void);", "typedef sample other;"
-        p = plugin.open(build(manifest(SOURCE + ODDS)), interface=interface, declare=declare)
-        other = plugin.open(build(manifest(SOURCE + init)), host=Host())
+        p = plugin.open(build(manifest(SOURCE + MORE)), interface=interface, declare=declare)
+        other = plugin.open(build(manifest(SOURCE + INIT)), host=Host())
 
         uses = USES.keys() - {"everything"}  # of such a plugin bind gives the interface
         assert dict.fromkeys(uses, True) == {name: bool(USES[name](p)) for name in uses}
