@@ -4,7 +4,7 @@
  * stands in parts of one concern each, in src/_plugin/; contracts are in its headers:
  *
  *     native.h    know no Python    format.c elf.c exports.c               a file, before it is mapped
- *     note.h ledger.h               note.c usual.c records.c ledger.c        its manifest
+ *     note.h ledger.h               note.c usual.c records.c ledger.c      its manifest
  *                                   entering.c
  *                                   settled.c                              and what is kept of it
  *     check.h                       check.c segments.c dynamic.c needed.c  is it sound?

@@ -218,8 +218,10 @@ elf_close(ElfFile *file)
 void
 elf_free(FileFacts *facts)
 {
+#ifdef __ELF__
     ledger_free(facts->ledger);
     settled_free(facts->settled);
+#endif
     free(facts->headers);
     free(facts->notes);
     free(facts->records);
@@ -262,6 +264,16 @@ elf_make_headers(FileFacts *facts, size_t count)
         facts->digest_records = (void *)(facts->headers + size);
     }
     return facts->headers != NULL;
+}
+
+bool
+elf_make_notes(FileFacts *facts, size_t size)
+{
+    facts->notes = malloc(size + NOTE_SLACK);
+    if (facts->notes != NULL) {
+        memset(facts->notes + size, 0, NOTE_SLACK);
+    }
+    return facts->notes != NULL;
 }
 
 void
@@ -382,11 +394,9 @@ copy_notes(ElfFile *file, FileFacts *facts, size_t total, char reason[REASON_MAX
 {
     const ElfW(Phdr) *segments = (const void *)facts->headers;
 
-    facts->notes = malloc(total + NOTE_SLACK);
-    if (facts->notes == NULL) {
+    if (!elf_make_notes(facts, total)) {
         return system_refused(facts, ENOMEM);
     }
-    memset(facts->notes + total, 0, NOTE_SLACK);
     for (size_t i = 0; i < facts->header_count; i++) {
         size_t size = (size_t)segments[i].p_filesz;
 

@@ -149,7 +149,7 @@ enter_new(Reader *reader, size_t slot, uint32_t entry, const Record *record)
     reader->facts->record_count++;
     reader->is_full = reader->facts->record_count > most_records(ledger);
     reader->facts->has_init = reader->facts->has_init || record->kind == RECORD_INIT;
-    if (record->kind == RECORD_FUNC || record->kind == RECORD_VAR || record->kind == RECORD_DOC) {
+    if (note_is_common(record->kind)) {
         return FILE_OK;
     }
     if (record->kind == RECORD_HEADER && keep_header(reader, record) != FILE_OK) {

@@ -129,7 +129,7 @@ notes_match(const Image *image, const FileFacts *facts)
 }
 
 int
-image_matches(void *handle, FileFacts *facts, char reason[REASON_MAX])
+image_matches(void *handle, FileFacts *facts, bool is_unused, char reason[REASON_MAX])
 {
     Image image;
 
@@ -147,18 +147,8 @@ image_matches(void *handle, FileFacts *facts, char reason[REASON_MAX])
                                          "their notes differ");
         return 0;
     }
+    settled_make(facts, image.headers, in_memory(&image, 0), is_unused);
     return 1;
-}
-
-void
-image_settle(void *handle, FileFacts *facts, bool is_unused)
-{
-    char reason[REASON_MAX];
-    Image image;
-
-    if (find_image(handle, &image, reason)) {
-        settled_make(facts, image.headers, in_memory(&image, 0), is_unused);
-    }
 }
 
 /* ------------------------------------------------------------------ the symbol table in memory */
@@ -302,20 +292,13 @@ image_each(void *handle, ImageVisitor visit, void *context)
 #else
 
 int
-image_matches(void *handle, FileFacts *facts, char reason[REASON_MAX])
+image_matches(void *handle, FileFacts *facts, bool is_unused, char reason[REASON_MAX])
 {
     (void)handle;
     (void)facts;
+    (void)is_unused;
     (void)reason;
     return 1;
-}
-
-void
-image_settle(void *handle, FileFacts *facts, bool is_unused)
-{
-    (void)handle;
-    (void)is_unused;
-    facts->is_settled = true;
 }
 
 int

@@ -328,29 +328,4 @@ ledger_watch_forks(void)
 {
 }
 
-void
-ledger_free(Ledger *ledger)
-{
-    (void)ledger;
-}
-
-bool
-ledger_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size, Record *record)
-{
-    (void)facts;
-    (void)kind;
-    (void)name;
-    (void)size;
-    (void)record;
-    return false;
-}
-
-Records
-ledger_records(const FileFacts *facts, bool rare)
-{
-    (void)facts;
-    (void)rare;
-    return (Records){NULL, 0};
-}
-
 #endif /* __ELF__ */

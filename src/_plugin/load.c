@@ -249,12 +249,10 @@ map_library(LibraryObject *library, const char *path, char reason[REASON_MAX])
     fesetenv(&environment);
     if (library->handle == NULL) {
         outcome = NOT_LOADED;
-    } else if (!image_matches(library->handle, &library->facts, reason)) {
+    } else if (!image_matches(library->handle, &library->facts, scope_is_unused(library->scope), reason)) {
         outcome = CHANGED;
     }
-    if (outcome == LOADED) {
-        image_settle(library->handle, &library->facts, scope_is_unused(library->scope));
-    } else {
+    if (outcome != LOADED) {
         registry_abandon(library->entry);
     }
     Py_END_ALLOW_THREADS
@@ -514,7 +512,7 @@ load_library(PyObject *module, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "O!yOO", state->library, &library, &path, &shown, &host)) {
         return NULL;
     }
-    if (library->facts.is_settled) {
+    if (library->handle != NULL) {
         PyErr_SetString(PyExc_ValueError, "load() takes what read() gave, once");
         return NULL;
     }

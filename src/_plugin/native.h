@@ -106,7 +106,6 @@ typedef struct {
     size_t build_id_size;          /* bytes; 0 if none */
     bool has_init;                 /* a RECORD_INIT stands in the file */
     bool notes_stay;               /* they are mapped where nobody writes to */
-    bool is_settled;
     DigestState digest_state;
     uint32_t digest;               /* if stamped */
     Blank *digest_records;         /* the two numbers of each: in the memory of `headers`, behind them */
@@ -208,6 +207,9 @@ FileStatus elf_notes(ElfFile *file, FileFacts *facts, bool lightly, char reason[
 /* Room for program headers and what goes with them, or false; and its end. */
 bool elf_make_headers(FileFacts *facts, size_t count);
 void elf_free_headers(FileFacts *facts);
+
+/* Room for so many bytes of notes, with what note.h wants behind them, or false. */
+bool elf_make_notes(FileFacts *facts, size_t size);
 
 /* Fill in `reason` and return `status`. */
 #if defined(__GNUC__)
@@ -318,11 +320,9 @@ typedef struct {
 } SymbolFacts;
 
 /* Whether the mapped headers and notes behind `handle` equal those that were read from the file; of a large manifest
- * what names the file, and each record when it is used.  Returns 1, or 0 with `reason` filled in.  On systems without ELF always 1. */
-int image_matches(void *handle, FileFacts *facts, char reason[REASON_MAX]);
-
-/* When it does: see settled_make. */
-void image_settle(void *handle, FileFacts *facts, bool is_unused);
+ * what names the file, and each record when it is used.  Returns 1, the facts settled: see settled_make; or 0 with `reason`
+ * filled in.  On systems without ELF always 1. */
+int image_matches(void *handle, FileFacts *facts, bool is_unused, char reason[REASON_MAX]);
 
 /* What the library's own symbol table says of `name`, whose address dlsym gave.
  * Returns 0 with `facts` filled in, or -1 with `reason`: the symbol belongs to another library (which is

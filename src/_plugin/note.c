@@ -104,15 +104,6 @@ note_has_key(const Record *record, RecordKind kind, const char *key, size_t size
 
 /* ------------------------------------------------------------------ notes */
 
-static uint32_t
-word_at(const unsigned char *place)
-{
-    uint32_t word;
-
-    memcpy(&word, place, sizeof word);
-    return word;
-}
-
 /* A note of ours is looked for at every fourth byte rather than by
  * stepping over the notes of others: those may be padded to 4 or 8 (gold joins both kinds in one segment) or be
  * damaged (patchelf), and no record may get lost behind them.  A build-id on the way is taken along. */
@@ -124,14 +115,14 @@ note_next(NoteWalk *walk, Note *note, FileFacts *facts)
     for (; walk->end - walk->at >= least; walk->at += 4) {
         const unsigned char *at = walk->at;
         size_t rest = (size_t)(walk->end - at);
-        uint32_t owner_size = word_at(at);
+        uint32_t owner_size = note_word(at);
 
         if (owner_size == OWNER_SIZE && memcmp(at + NOTE_HEADER, "plugin", OWNER_SIZE) == 0) {
             size_t room = rest - NOTE_OWN;
             size_t padded;
 
-            note->desc_size = word_at(at + 4);
-            note->type = word_at(at + 8);
+            note->desc_size = note_word(at + 4);
+            note->type = note_word(at + 8);
             note->desc = at + NOTE_OWN;
             padded = (note->desc_size + 3) & ~(size_t)3;
             if (padded > room && note->desc_size <= room + walk->rest && walk->rest > 0) {
@@ -140,10 +131,10 @@ note_next(NoteWalk *walk, Note *note, FileFacts *facts)
             walk->at = note->desc + (padded < room ? padded : room);
             return true;
         }
-        if (owner_size == 4 && word_at(at + 8) == NT_GNU_BUILD_ID && memcmp(at + NOTE_HEADER, "GNU", 4) == 0
-            && word_at(at + 4) <= sizeof facts->build_id && word_at(at + 4) <= rest - 16
+        if (owner_size == 4 && note_word(at + 8) == NT_GNU_BUILD_ID && memcmp(at + NOTE_HEADER, "GNU", 4) == 0
+            && note_word(at + 4) <= sizeof facts->build_id && note_word(at + 4) <= rest - 16
             && facts->build_id_size == 0) {
-            facts->build_id_size = word_at(at + 4);
+            facts->build_id_size = note_word(at + 4);
             memcpy(facts->build_id, at + 16, facts->build_id_size);
             facts->build_id_place = (Blank){walk->offset + (size_t)(at + 16 - walk->from), facts->build_id_size};
         }
@@ -249,8 +240,8 @@ read_record(const Note *note, size_t room, Record *record, char reason[REASON_MA
                           note->desc_size);
     }
     record->kind = (RecordKind)(note->type & ~RECORD_MUST_UNDERSTAND);
-    record->size = word_at(note->desc);
-    record->align = word_at(note->desc + 4);
+    record->size = note_word(note->desc);
+    record->align = note_word(note->desc + 4);
     record->name = (const char *)note->desc + 8;
     end = (const char *)note->desc + note->desc_size;
     text = memchr(record->name, '\0', (size_t)(end - record->name));
@@ -270,8 +261,8 @@ note_again(const unsigned char *note, size_t size, Record *record)
     if (text == NULL || text + 1 == end || end[-1] != '\0') {
         return false;
     }
-    *record = (Record){(RecordKind)(word_at(note + 8) & ~RECORD_MUST_UNDERSTAND), word_at(note + NOTE_OWN),
-                       word_at(note + NOTE_OWN + 4), name, text + 1};
+    *record = (Record){(RecordKind)(note_word(note + 8) & ~RECORD_MUST_UNDERSTAND), note_word(note + NOTE_OWN),
+                       note_word(note + NOTE_OWN + 4), name, text + 1};
     return true;
 }
 
@@ -336,7 +327,7 @@ note_check_abi(NoteWalk *walk, FileFacts *facts, size_t *room, char *reason)
     while (status == FILE_OK && note_next(walk, &note, facts)) {
         if ((note.type & ~RECORD_MUST_UNDERSTAND) == RECORD_HEADER && note.desc_size >= 4
             && walk->end - note.desc >= 4) {
-            status = check_major(word_at(note.desc), reason);
+            status = check_major(note_word(note.desc), reason);
         }
     }
     return status;

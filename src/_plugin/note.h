@@ -4,6 +4,8 @@
 
 #include "native.h"
 
+#include <string.h>
+
 enum {
     NOTE_HEADER = 12,              /* bytes: namesz, descsz, type */
     OWNER_SIZE = 7,                /* "plugin", the NUL included; padded to 8 */
@@ -26,6 +28,22 @@ typedef struct {
     size_t desc_size;              /* bytes, as the note says */
     const unsigned char *desc;
 } Note;
+
+static inline uint32_t
+note_word(const unsigned char *place)
+{
+    uint32_t word;
+
+    memcpy(&word, place, sizeof word);
+    return word;
+}
+
+/* Whether there may be thousands of that kind. */
+static inline bool
+note_is_common(uint32_t kind)
+{
+    return (kind == RECORD_FUNC) | (kind == RECORD_VAR) | (kind == RECORD_DOC);
+}
 
 /* Go to the next note of ours; false at the end, or where the next one is not all at hand: then `at` is where it begins,
  * or a little before. */

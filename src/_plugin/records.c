@@ -7,8 +7,8 @@
 #include <string.h>
 
 #ifdef __ELF__
+
 #include <link.h>
-#endif
 
 /* ------------------------------------------------------------------ the index */
 
@@ -65,8 +65,6 @@ elf_records(const FileFacts *facts, bool rare)
     }
     return facts->settled != NULL ? settled_records(facts) : (Records){facts->records, facts->record_count};
 }
-
-#ifdef __ELF__
 
 /* ------------------------------------------------------------------ all records */
 
@@ -212,6 +210,27 @@ records_parse(FileFacts *facts, char reason[REASON_MAX])
         return elf_refuse(reason, FILE_INVALID, "has declarations but no name: PLUGIN(name, version) is missing");
     }
     return status;
+}
+
+#else
+
+bool
+elf_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size, Record *record)
+{
+    (void)facts;
+    (void)kind;
+    (void)name;
+    (void)size;
+    (void)record;
+    return false;
+}
+
+Records
+elf_records(const FileFacts *facts, bool rare)
+{
+    (void)facts;
+    (void)rare;
+    return (Records){NULL, 0};
 }
 
 #endif /* __ELF__ */

@@ -42,11 +42,9 @@ copy_notes(const Settled *settled, FileFacts *again)
 {
     const ElfW(Phdr) *segments = (const void *)again->headers;
 
-    again->notes = malloc(settled->notes_size + NOTE_SLACK);
-    if (again->notes == NULL) {
+    if (!elf_make_notes(again, settled->notes_size)) {
         return SHORT;
     }
-    memset(again->notes + settled->notes_size, 0, NOTE_SLACK);
     for (size_t i = 0; i < again->header_count; i++) {
         if (elf_note_is_mapped(segments, again->header_count, i)) {
             memcpy(again->notes + again->notes_size, settled->base + segments[i].p_vaddr, (size_t)segments[i].p_filesz);
@@ -163,7 +161,6 @@ settled_make(FileFacts *facts, const void *headers, const unsigned char *base, b
     elf_free_headers(facts);
     free(facts->soname);
     facts->soname = NULL;
-    facts->is_settled = true;
 }
 
 void
@@ -177,28 +174,6 @@ settled_free(Settled *settled)
 
 #else
 
-bool
-settled_find(const FileFacts *facts, RecordKind kind, const char *name, size_t size, Record *record)
-{
-    (void)facts;
-    (void)kind;
-    (void)name;
-    (void)size;
-    (void)record;
-    return false;
-}
-
-Records
-settled_records(const FileFacts *facts)
-{
-    (void)facts;
-    return (Records){NULL, 0};
-}
-
-void
-settled_free(Settled *settled)
-{
-    (void)settled;
-}
+typedef int NothingHere;
 
 #endif /* __ELF__ */

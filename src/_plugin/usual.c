@@ -67,6 +67,7 @@ are_two_long_strings(const unsigned char *at, size_t size, size_t *name_size)
 {
     size_t found = 0;
 
+    *name_size = 0;
     for (size_t from = 0; from < size; from += 64) {
         size_t left = size - from < 64 ? size - from : 64;
         bool plain;
@@ -75,16 +76,12 @@ are_two_long_strings(const unsigned char *at, size_t size, size_t *name_size)
         if (!plain && !is_ascii(at + from, left)) {
             return false;
         }
-        for (; nuls != 0; nuls &= nuls - 1) {
-            size_t place = from + (size_t)__builtin_ctzll(nuls);
-
-            *name_size = found == 0 ? place : *name_size;
-            if (++found > 2 || (found == 2 && place != size - 1)) {
-                return false;
-            }
+        if (found == 0 && nuls != 0) {
+            *name_size = from + (size_t)__builtin_ctzll(nuls);
         }
+        found += (size_t)__builtin_popcountll(nuls);
     }
-    return found == 2;
+    return found == 2 && at[size - 1] == '\0';
 }
 
 /* Whether these bytes are two strings of ASCII and nothing else; then `name_size` is the length of the first.  64 bytes
@@ -113,27 +110,18 @@ typedef struct {
     size_t size;                   /* bytes of the whole note, padding included */
 } Glance;
 
-static inline uint32_t
-word_at(const unsigned char *place)
-{
-    uint32_t word;
-
-    memcpy(&word, place, sizeof word);
-    return word;
-}
-
 static inline bool
 glance(const unsigned char *at, const unsigned char *end, Glance *note)
 {
     size_t room = (size_t)(end - at), size;
     uint64_t owner;
 
-    if (room < NOTE_OWN + DESC_MIN || word_at(at) != OWNER_SIZE) {
+    if (room < NOTE_OWN + DESC_MIN || note_word(at) != OWNER_SIZE) {
         return false;
     }
     memcpy(&owner, at + NOTE_HEADER, sizeof owner);
-    size = word_at(at + 4);
-    note->kind = word_at(at + 8);
+    size = note_word(at + 4);
+    note->kind = note_word(at + 8);
     note->name = at + NOTE_OWN + 8;
     note->size = NOTE_OWN + ((size + 3) & ~(size_t)3);
     return (owner & 0xffffffffffffffu) == 0x6e6967756c70u /* "plugin" and a NUL */
@@ -150,7 +138,7 @@ note_usual(NoteWalk *walk, Record *record)
         || note.kind == RECORD_DECLARE) {
         return false;
     }
-    *record = (Record){(RecordKind)note.kind, word_at(note.name - 8), word_at(note.name - 4), (const char *)note.name,
+    *record = (Record){(RecordKind)note.kind, note_word(note.name - 8), note_word(note.name - 4), (const char *)note.name,
                        (const char *)note.name + note.name_size + 1};
     walk->at += note.size;
     return true;
@@ -208,12 +196,6 @@ room_for(const uint32_t *bucket, uint32_t mark, uint32_t mask)
 }
 #endif
 
-static inline bool
-is_rare(uint32_t kind)
-{
-    return (kind != RECORD_FUNC) & (kind != RECORD_VAR) & (kind != RECORD_DOC);
-}
-
 size_t
 usual_enter(NoteWalk *walk, const Ledger *ledger, uint32_t place, size_t most)
 {
@@ -222,7 +204,7 @@ usual_enter(NoteWalk *walk, const Ledger *ledger, uint32_t place, size_t most)
     size_t entered = 0;
     Glance note;
 
-    for (; entered < most && glance(at, walk->end, &note) && !is_rare(note.kind); entered++) {
+    for (; entered < most && glance(at, walk->end, &note) && note_is_common(note.kind); entered++) {
         uint64_t hash = hash_of(&note);
         uint32_t *bucket = &ledger->index[ledger_bucket(ledger, hash)];
         uint32_t mark = (uint32_t)hash & mask;

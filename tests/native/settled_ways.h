@@ -63,8 +63,7 @@ compare_settled(const char *path, void *handle, bool is_unused)
     char reason[REASON_MAX];
 
     require(elf_read(path, &kept, reason) == FILE_OK && elf_read(path, &facts, reason) == FILE_OK, reason);
-    require(image_matches(handle, &facts, reason) == 1, reason);
-    image_settle(handle, &facts, is_unused);
+    require(image_matches(handle, &facts, is_unused, reason) == 1, reason);
     require(facts.headers == NULL && (facts.notes == NULL) == (is_unused || kept.record_count == 0), "it is let go of");
     require(kept.record_count == 0 || read_with_few_blocks(&facts) == (is_unused ? 4 : 0), "each block can be missing");
     require(elf_records(&facts, false).count == kept.record_count, "as many records");

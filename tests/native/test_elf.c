@@ -174,13 +174,13 @@ print_match(const char *path, const char *loaded)
     int matches;
 
     require(elf_read_open(-1, path, &facts, reason) == FILE_OK, reason);
-    seems = image_matches(handle, &facts, other) == 1;
+    seems = image_matches(handle, &facts, false, other) == 1;
     for (size_t i = 0; seems && i < elf_records(&facts, false).count; i++) {
         differs = differs || strncmp(elf_records(&facts, false).items[i].text, "\"the file was", 13) == 0;
     }
     elf_free(&facts);
     require(read_checked(path, &facts, reason) == FILE_OK, reason);
-    matches = image_matches(handle, &facts, reason);
+    matches = image_matches(handle, &facts, false, reason);
     require((seems && !differs) == (matches == 1), "what is proven when it is used is what is compared");
     printf("%d\t%s\n", matches, matches ? "" : reason);
     elf_free(&facts);
